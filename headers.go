@@ -1,0 +1,333 @@
+package requests
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+)
+
+// Headers is an ordered list of header fields whose names are compared
+// without regard to case and kept in the spelling they were given in, for
+// the wire shows them so.
+//
+// Values are text in ISO-8859-1, as in Requests: characters up to U+00FF are
+// sent as one byte each, any other is an [ErrInvalidHeader]. A value that is
+// not valid UTF-8, and one given with [Headers.SetBytes], is sent byte for
+// byte.
+//
+// The zero value is an empty list that stands for the defaults in a
+// [Session]; see [NewHeaders] for one that is empty on purpose. A Headers may
+// be read by many goroutines at once, but not while one changes it.
+type Headers struct {
+	fields []headerField
+}
+
+type headerField struct {
+	name  string
+	value string
+	raw   bool // value is bytes, sent as they are
+	omit  bool // the name is to be left out: Python's None
+}
+
+// NewHeaders returns the fields named and valued in turn by pairs. Called
+// without any it returns an empty list that, unlike the zero value, stands
+// for no headers at all where defaults would be used. It panics on an odd
+// number of arguments, as [strings.NewReplacer] does.
+func NewHeaders(pairs ...string) Headers {
+	if len(pairs)%2 != 0 {
+		panic("requests: NewHeaders: odd argument count")
+	}
+	h := Headers{fields: make([]headerField, 0, len(pairs)/2+4)}
+	for i := 0; i < len(pairs); i += 2 {
+		h.Set(pairs[i], pairs[i+1])
+	}
+	return h
+}
+
+// DefaultHeaders returns what a [Session] sends unless told otherwise, in
+// this order: User-Agent, Accept-Encoding, Accept, Connection.
+func DefaultHeaders() Headers {
+	return Headers{fields: slices.Clone(defaultFields)}
+}
+
+var defaultFields = []headerField{
+	{name: "User-Agent", value: userAgent},
+	{name: "Accept-Encoding", value: acceptEncoding},
+	{name: "Accept", value: "*/*"},
+	{name: "Connection", value: "keep-alive"},
+}
+
+// Get returns the value of name, several fields of one name joined by ", ",
+// and "" where there is none.
+func (h Headers) Get(name string) string {
+	i := h.index(name, 0)
+	if i < 0 {
+		return ""
+	}
+	j := h.index(name, i+1)
+	if j < 0 {
+		return h.fields[i].value
+	}
+	return strings.Join(h.Values(name), ", ")
+}
+
+// Values returns the values of all fields of that name, in order.
+func (h Headers) Values(name string) []string {
+	var vs []string
+	for i := h.index(name, 0); i >= 0; i = h.index(name, i+1) {
+		vs = append(vs, h.fields[i].value)
+	}
+	return vs
+}
+
+// Has reports whether there is a field of that name, be it empty.
+func (h Headers) Has(name string) bool { return h.index(name, 0) >= 0 }
+
+// Len returns the number of fields.
+func (h Headers) Len() int {
+	n := 0
+	for i := range h.fields {
+		if !h.fields[i].omit {
+			n++
+		}
+	}
+	return n
+}
+
+// All yields the fields in order.
+func (h Headers) All() iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for _, f := range h.fields {
+			if !f.omit && !yield(f.name, f.value) {
+				return
+			}
+		}
+	}
+}
+
+// Set gives name the value. A name that is there keeps its place and takes
+// the new spelling, as a dictionary of Requests does; a new one goes last.
+func (h *Headers) Set(name, value string) {
+	h.put(headerField{name: name, value: value})
+}
+
+// SetBytes is [Headers.Set] for a value that is sent byte for byte.
+func (h *Headers) SetBytes(name string, value []byte) {
+	h.put(headerField{name: name, value: string(value), raw: true})
+}
+
+// Add appends a field and leaves those of the same name as they are.
+func (h *Headers) Add(name, value string) {
+	h.fields = append(h.fields, headerField{name: name, value: value})
+}
+
+// Del removes all fields of that name.
+func (h *Headers) Del(name string) {
+	h.fields = slices.DeleteFunc(h.fields, func(f headerField) bool {
+		return equalFold(f.name, name)
+	})
+}
+
+// Omit marks name as one to be left out: when these headers are a request's,
+// the session's field of that name is not sent. It is what None is in
+// Requests.
+func (h *Headers) Omit(name string) {
+	h.put(headerField{name: name, omit: true})
+}
+
+// Clone returns a copy that shares nothing with h.
+func (h Headers) Clone() Headers {
+	if h.fields == nil {
+		return Headers{}
+	}
+	return Headers{fields: append(make([]headerField, 0, len(h.fields)+4), h.fields...)}
+}
+
+// String returns the names alone: values may be secret.
+func (h Headers) String() string {
+	names := make([]string, 0, len(h.fields))
+	for name := range h.All() {
+		names = append(names, name)
+	}
+	return "Headers[" + strings.Join(names, ", ") + "]"
+}
+
+// GoString is [Headers.String].
+func (h Headers) GoString() string { return h.String() }
+
+// Format writes [Headers.String] under every verb.
+func (h Headers) Format(s fmt.State, _ rune) { fmt.Fprint(s, h.String()) }
+
+// index returns the place of the first field of that name at or after from,
+// or -1. Fields that mark an omission do not count.
+func (h Headers) index(name string, from int) int {
+	for i := from; i < len(h.fields); i++ {
+		if f := &h.fields[i]; !f.omit && equalFold(f.name, name) {
+			return i
+		}
+	}
+	return -1
+}
+
+// put replaces the first field of f's name and removes any further one.
+func (h *Headers) put(f headerField) {
+	at := slices.IndexFunc(h.fields, func(g headerField) bool { return equalFold(g.name, f.name) })
+	if at < 0 {
+		h.fields = append(h.fields, f)
+		return
+	}
+	h.fields[at] = f
+	if len(h.fields) == at+1 {
+		return
+	}
+	rest := slices.DeleteFunc(h.fields[at+1:], func(g headerField) bool { return equalFold(g.name, f.name) })
+	h.fields = h.fields[:at+1+len(rest)]
+}
+
+// mergeHeaders lays the call's fields over the session's: a field that both
+// have keeps the session's place and takes the call's spelling and value, a
+// new one is appended, an omitted one goes. The result has room for what
+// preparing adds.
+func mergeHeaders(session, call Headers) Headers {
+	out := Headers{fields: make([]headerField, 0, len(session.fields)+len(call.fields)+4)}
+	out.fields = append(out.fields, session.fields...)
+	for _, f := range call.fields {
+		out.put(f)
+	}
+	if slices.ContainsFunc(out.fields, func(f headerField) bool { return f.omit }) {
+		out.fields = slices.DeleteFunc(out.fields, func(f headerField) bool { return f.omit })
+	}
+	return out
+}
+
+// equalFold is [strings.EqualFold] for ASCII, where header names live, with
+// the length compared first.
+func equalFold(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if x, y := a[i], b[i]; x != y && lower(x) != lower(y) {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
+
+// checkHeaders validates every field as PreparedRequest.prepare_headers does:
+// a name does not begin with white space and has no colon, a value does not
+// begin with white space, and neither has a line end. Text beyond ISO-8859-1
+// cannot be sent.
+func checkHeaders(h *Headers) error {
+	for i := range h.fields {
+		f := &h.fields[i]
+		if f.omit {
+			return &Error{kind: ErrInvalidHeader, reason: "header " + quoteName(f.name) + " has no value"}
+		}
+		if !validHeaderName(f.name) {
+			return &Error{kind: ErrInvalidHeader, reason: "header name " + quoteName(f.name) +
+				" is empty, begins with white space, or holds a colon, a line end or a character outside ASCII"}
+		}
+		if !validHeaderValue(f.value) {
+			return &Error{kind: ErrInvalidHeader, reason: "value of header " + quoteName(f.name) +
+				" begins with white space or holds a line end"}
+		}
+		if f.raw || isASCII(f.value) {
+			continue
+		}
+		if _, ok := toLatin1(f.value); !ok {
+			return &Error{kind: ErrInvalidHeader, reason: "value of header " + quoteName(f.name) +
+				" holds a character beyond ISO-8859-1; give such a value as bytes"}
+		}
+	}
+	return nil
+}
+
+func validHeaderName(s string) bool {
+	if s == "" || isSpace(s[0]) {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; c == ':' || c == '\r' || c == '\n' || c >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+func validHeaderValue(s string) bool {
+	if s == "" {
+		return true
+	}
+	return !isSpace(s[0]) && !strings.ContainsAny(s, "\r\n")
+}
+
+// isSpace is Python's \s within ASCII.
+func isSpace(c byte) bool {
+	return c == ' ' || '\t' <= c && c <= '\r' || 0x1c <= c && c <= 0x1f
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+// toLatin1 returns the bytes that s is sent as: one for each character, or s
+// itself where it is no UTF-8.
+func toLatin1(s string) (string, bool) {
+	if isASCII(s) {
+		return s, true
+	}
+	b := make([]byte, 0, len(s))
+	for i, r := range s {
+		if r == '\uFFFD' && !strings.HasPrefix(s[i:], "\uFFFD") {
+			return s, true
+		}
+		if r > 0xFF {
+			return "", false
+		}
+		b = append(b, byte(r))
+	}
+	return string(b), true
+}
+
+// fromLatin1 returns the text of a received value.
+func fromLatin1(s string) string {
+	if isASCII(s) {
+		return s
+	}
+	b := make([]rune, 0, len(s))
+	for i := range len(s) {
+		b = append(b, rune(s[i]))
+	}
+	return string(b)
+}
+
+// wire returns the bytes of the field's value on the wire.
+func (f *headerField) wire() string {
+	if f.raw {
+		return f.value
+	}
+	s, _ := toLatin1(f.value)
+	return s
+}
+
+// quoteName shows a name of the caller's, bounded, in an error.
+func quoteName(s string) string {
+	if len(s) > 64 {
+		s = s[:64] + "..."
+	}
+	return fmt.Sprintf("%q", s)
+}

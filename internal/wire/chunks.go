@@ -1,0 +1,161 @@
+package wire
+
+import (
+	"io"
+	"strconv"
+	"strings"
+)
+
+// tracker follows a response through its head and its chunks, and lets no
+// read cross the end of one, so that whoever reads the body can hand out the
+// chunks as the server framed them. It judges nothing: framing that it does
+// not understand it passes through, for the transport to refuse.
+type tracker struct {
+	state trackState
+	line  []byte // the line under way, bounded
+	buf   []byte // read from the connection; buf[from:] is not handed out
+	from  int
+	err   error // of the connection, to come after buf
+
+	interim bool  // the head is that of a 1xx
+	coded   bool  // the head says that the body comes in chunks
+	seen    bool  // the response is chunked
+	need    int64 // bytes of the chunk that are to come
+	body    int64 // bytes of chunks that were handed out
+	end     int64 // of body, where the last whole chunk ended
+}
+
+type trackState uint8
+
+const (
+	trackOff    trackState = iota
+	trackStatus            // at the status line
+	trackField             // at a field of the head
+	trackSize              // at the line of a chunk's size
+	trackData              // within a chunk
+)
+
+const (
+	// trackBuffer is how much is read from the connection at once.
+	trackBuffer = 32 << 10
+	// maxTrackedLine bounds what is kept of a line.
+	maxTrackedLine = 1 << 10
+)
+
+// reset readies the tracker for the next response.
+func (t *tracker) reset(on bool) {
+	*t = tracker{line: t.line[:0], buf: t.buf, from: t.from, err: t.err}
+	if on {
+		t.state = trackStatus
+	}
+}
+
+// chunked reports whether the response comes in chunks.
+func (t *tracker) chunked() bool { return t.seen }
+
+// at reports whether a chunk ends after so many bytes of the body.
+func (t *tracker) at(read int64) bool { return t.seen && read == t.end }
+
+// read fills b from r, no further than the end of a chunk.
+func (t *tracker) read(r io.Reader, b []byte) (int, error) {
+	if t.from == len(t.buf) {
+		if t.err != nil {
+			return 0, t.err
+		}
+		if t.state == trackOff {
+			return r.Read(b)
+		}
+		if cap(t.buf) < trackBuffer {
+			t.buf = make([]byte, trackBuffer)
+		}
+		n, err := r.Read(t.buf[:trackBuffer])
+		t.buf, t.from, t.err = t.buf[:n], 0, err
+		if n == 0 {
+			return 0, err
+		}
+	}
+	n := copy(b, t.buf[t.from:])
+	n = t.advance(b[:n])
+	t.from += n
+	return n, nil
+}
+
+// advance follows b and returns how much of it may be handed out at once.
+func (t *tracker) advance(b []byte) int {
+	for i := 0; i < len(b); {
+		switch t.state {
+		case trackOff:
+			return len(b)
+		case trackData:
+			n := int(min(t.need, int64(len(b)-i)))
+			t.need -= int64(n)
+			t.body += int64(n)
+			i += n
+			if t.need == 0 {
+				t.end, t.state = t.body, trackSize
+				return i
+			}
+		default:
+			c := b[i]
+			i++
+			if c != '\n' {
+				if len(t.line) < maxTrackedLine {
+					t.line = append(t.line, c)
+				}
+				continue
+			}
+			line := strings.TrimSuffix(string(t.line), "\r")
+			t.line = t.line[:0]
+			if t.endLine(line) {
+				return i
+			}
+		}
+	}
+	return len(b)
+}
+
+// endLine takes a line of the head or of a chunk's size. It reports whether
+// the head of a chunked body ended with it.
+func (t *tracker) endLine(line string) bool {
+	switch t.state {
+	case trackStatus:
+		_, status, _ := strings.Cut(line, " ")
+		t.interim = strings.HasPrefix(status, "1") && !strings.HasPrefix(status, "101")
+		t.coded = false
+		t.state = trackField
+	case trackField:
+		if line != "" {
+			name, value, _ := strings.Cut(line, ":")
+			if strings.EqualFold(name, "Transfer-Encoding") {
+				t.coded = strings.EqualFold(strings.TrimSpace(value), "chunked")
+			}
+			return false
+		}
+		switch {
+		case t.interim:
+			t.state = trackStatus
+		case t.coded:
+			t.state, t.seen = trackSize, true
+			return true
+		default:
+			t.state = trackOff
+		}
+	case trackSize:
+		t.endSize(line)
+	}
+	return false
+}
+
+// endSize takes a chunk's size; an empty line is the end of the chunk before.
+func (t *tracker) endSize(line string) {
+	if line == "" {
+		return
+	}
+	digits, _, _ := strings.Cut(line, ";")
+	n, err := strconv.ParseUint(strings.TrimSpace(digits), 16, 63)
+	if err != nil || n == 0 {
+		t.state = trackOff
+		return
+	}
+	t.need, t.state = int64(n), trackData
+}

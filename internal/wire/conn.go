@@ -1,0 +1,205 @@
+// Package wire is the connection under the transport. net/http frames bodies,
+// pools connections and speaks HTTP/2; what it does not give is taken here, at
+// the connection: the head as the caller ordered and spelled it, a look
+// whether the server has gone before a reused connection is written to, the
+// count of what crossed, the ends of chunks, and TLS that was cut short.
+package wire
+
+import (
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"sync/atomic"
+)
+
+// ErrStale is what a write to a reused connection returns when the server has
+// closed it meanwhile. Nothing was written, so the request may go elsewhere.
+var ErrStale = errors.New("server closed the idle connection")
+
+// Conn is a connection whose next request head can be replaced. It is one of
+// HTTP/1.1: the transport writes a head and a body, then reads a response.
+//
+// [Conn.Arm] is called before a request is written, by whoever hands the
+// request to the transport; everything else is the transport's. The counters
+// may be read by anyone at any time.
+type Conn struct {
+	net.Conn          // TLS over raw, or raw
+	raw      net.Conn // the socket, for a peek; may be nil
+	tls      *tls.ConnectionState
+	cut      *cutDetector
+
+	head    []byte // to be written in the place of the transport's
+	swallow int    // how many bytes of a blank line were seen; -1: pass through
+	peek    bool   // look whether the peer is there before the next write
+
+	read    atomic.Int64
+	written atomic.Int64
+	heldBy  atomic.Int32 // unread responses that hold the connection
+	turn    atomic.Int64 // counts requests
+	rested  atomic.Int64 // the turn whose response came to its end
+	chunks  tracker
+}
+
+const passThrough = -1
+
+// New wraps a plain connection.
+func New(raw net.Conn) *Conn {
+	return &Conn{Conn: raw, raw: raw, swallow: passThrough}
+}
+
+// NewTLS wraps a TLS connection whose handshake is done. raw is the socket
+// under it, and cut the connection that the TLS client was made over.
+func NewTLS(client *tls.Conn, raw net.Conn, cut net.Conn) *Conn {
+	state := client.ConnectionState()
+	c := &Conn{Conn: client, raw: raw, tls: &state, swallow: passThrough}
+	c.cut, _ = cut.(*cutDetector)
+	return c
+}
+
+// TLS returns the state of the TLS connection, or nil.
+func (c *Conn) TLS() *tls.ConnectionState { return c.tls }
+
+// Counts returns how many bytes were read and written.
+func (c *Conn) Counts() (read, written int64) { return c.read.Load(), c.written.Load() }
+
+// Hold keeps the connection from serving another request until the returned
+// function is called: a request that the transport gives to it goes to
+// another connection.
+func (c *Conn) Hold() (release func()) {
+	c.heldBy.Add(1)
+	return func() { c.heldBy.Add(-1) }
+}
+
+// Arm sets the head of the request that is about to be written. build appends
+// it to a buffer of the connection's. reused tells that the connection served
+// requests before, and track that the ends of the response's chunks matter.
+func (c *Conn) Arm(build func([]byte) []byte, reused, track bool) {
+	c.head = build(c.head[:0])
+	c.swallow = 0
+	c.peek = reused
+	c.chunks.reset(track)
+	c.turn.Add(1)
+}
+
+// Turn numbers the request that was armed last.
+func (c *Conn) Turn() int64 { return c.turn.Load() }
+
+// Rest notes that the response to the request of that turn came to its end:
+// the connection may be closed now without anything being cut short.
+func (c *Conn) Rest(turn int64) { c.rested.Store(turn) }
+
+// AtChunkEnd reports whether the body's first read bytes end at the end of a
+// chunk, as far as chunks are told apart: see [Conn.Arm].
+func (c *Conn) AtChunkEnd(read int64) bool { return c.chunks.at(read) }
+
+// Tracked reports whether the response came in chunks whose ends are known.
+func (c *Conn) Tracked() bool { return c.chunks.chunked() }
+
+// Write passes b on, but for the head of a request, which it replaces.
+func (c *Conn) Write(b []byte) (int, error) {
+	if c.swallow == passThrough {
+		n, err := c.Conn.Write(b)
+		c.written.Add(int64(n))
+		return n, err
+	}
+	if c.peek {
+		c.peek = false
+		if c.heldBy.Load() > 0 || c.raw != nil && !alive(c.raw) {
+			return 0, ErrStale
+		}
+	}
+	end := c.headEnd(b)
+	if end < 0 {
+		return len(b), nil
+	}
+	c.swallow = passThrough
+	return c.writeHead(b, b[end:])
+}
+
+// headEnd returns where the head ends in b, or -1 where more of it follows.
+func (c *Conn) headEnd(b []byte) int {
+	const blank = "\r\n\r\n"
+	if c.swallow == 0 {
+		if i := bytes.Index(b, []byte(blank)); i >= 0 {
+			return i + len(blank)
+		}
+	}
+	for i, ch := range b {
+		switch {
+		case ch == blank[c.swallow]:
+			c.swallow++
+		case ch == '\r':
+			c.swallow = 1
+		default:
+			c.swallow = 0
+		}
+		if c.swallow == len(blank) {
+			return i + 1
+		}
+	}
+	return -1
+}
+
+// smallBody is how much of a body is sent with the head in one write.
+const smallBody = 16 << 10
+
+// writeHead writes our head and what follows the transport's in b. What it
+// returns counts b's bytes: none only where none of ours went out, since the
+// transport takes that for a request that may be sent again.
+func (c *Conn) writeHead(b, rest []byte) (int, error) {
+	head := c.head
+	if len(rest) <= smallBody {
+		head = append(head, rest...)
+		c.head = head[:0]
+		rest = nil
+	}
+	n, err := c.Conn.Write(head)
+	c.written.Add(int64(n))
+	if err == nil && len(rest) > 0 {
+		var m int
+		m, err = c.Conn.Write(rest)
+		c.written.Add(int64(m))
+		n += m
+	}
+	switch {
+	case err == nil:
+		return len(b), nil
+	case n > 0:
+		return 1, err
+	}
+	return 0, err
+}
+
+// Read reads as the connection does. With chunks being tracked no read goes
+// beyond the end of one. TLS that ended without its closing alert in the
+// middle of a response is [io.ErrUnexpectedEOF].
+func (c *Conn) Read(b []byte) (int, error) {
+	n, err := c.chunks.read(c.Conn, b)
+	if n > 0 {
+		c.read.Add(int64(n))
+	}
+	if err == io.EOF && c.cut != nil && c.cut.eof.Load() && c.rested.Load() != c.turn.Load() {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+// cutDetector notes that the socket under TLS ended.
+type cutDetector struct {
+	net.Conn
+	eof atomic.Bool
+}
+
+// DetectCut wraps the socket that a TLS client is made over, so that
+// [NewTLS] can tell an end from a cut.
+func DetectCut(raw net.Conn) net.Conn { return &cutDetector{Conn: raw} }
+
+func (d *cutDetector) Read(b []byte) (int, error) {
+	n, err := d.Conn.Read(b)
+	if err == io.EOF {
+		d.eof.Store(true)
+	}
+	return n, err
+}

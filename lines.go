@@ -1,0 +1,218 @@
+package requests
+
+import (
+	"bytes"
+	"io"
+	"iter"
+	"strings"
+)
+
+// LineBytes yields the body's lines, without their ends: \n, \r\n or \r. Each
+// is valid until the next step. Empty lines are lines; an end at the very end
+// makes no further one. A line comes as soon as its end has arrived, and may
+// have any length. With a delimiter the body is cut at that instead, and
+// nowhere else, as [bytes.Split] does.
+//
+// Leaving the loop early closes the response. On a response that streams the
+// lines can be had once.
+func (r *Response) LineBytes(delimiter ...string) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		src, err := r.lineSource()
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer r.closeUnlessLoaded()
+		scanLines(src, strings.Join(delimiter, ""), yield)
+	}
+}
+
+// Lines is [Response.LineBytes] as strings, decoded by Encoding; without one
+// the bytes come as they are.
+func (r *Response) Lines(delimiter ...string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		src, err := r.lineSource()
+		if err != nil {
+			yield("", err)
+			return
+		}
+		defer r.closeUnlessLoaded()
+		if r.Encoding != "" {
+			src = &textReader{src: src, decode: r.textDecoder()}
+		}
+		scanLines(src, strings.Join(delimiter, ""), func(line []byte, err error) bool {
+			return yield(string(line), err)
+		})
+	}
+}
+
+// lineSource is the body from its start.
+func (r *Response) lineSource() (io.Reader, error) {
+	b := &r.body
+	if b.state == bodyLoaded {
+		return bytes.NewReader(b.data), nil
+	}
+	if err := b.begin(r); err != nil {
+		return nil, err
+	}
+	return readerFunc(func(p []byte) (int, error) { return b.step(r, p) }), nil
+}
+
+func (r *Response) closeUnlessLoaded() {
+	if r.body.state != bodyLoaded {
+		r.Close()
+	}
+}
+
+// textReader decodes what it reads.
+type textReader struct {
+	src    io.Reader
+	decode func(dst, src []byte, final bool) []byte
+	text   []byte
+	rest   []byte
+	in     [8 << 10]byte
+	err    error
+}
+
+func (t *textReader) Read(p []byte) (int, error) {
+	for len(t.rest) == 0 {
+		if t.err != nil {
+			return 0, t.err
+		}
+		n, err := t.src.Read(t.in[:])
+		t.text = t.decode(t.text[:0], t.in[:n], err == io.EOF)
+		t.rest, t.err = t.text, err
+	}
+	n := copy(p, t.rest)
+	t.rest = t.rest[n:]
+	return n, nil
+}
+
+// lineWindow is how much of a body is looked at for line ends at once. A
+// large window, searched by the runtime's vector code, is what makes lines
+// cheap.
+const lineWindow = 64 << 10
+
+// scanLines cuts what src gives and yields the pieces. An error of src's
+// comes last, after the lines before it.
+func scanLines(src io.Reader, delimiter string, yield func([]byte, error) bool) {
+	s := lineScanner{buf: make([]byte, lineWindow), delim: []byte(delimiter)}
+	for {
+		for {
+			line, ok := s.next()
+			if !ok {
+				break
+			}
+			if !yield(line, nil) {
+				return
+			}
+		}
+		if err := s.fill(src); err != nil {
+			if line, ok := s.last(); ok && err == io.EOF && !yield(line, nil) {
+				return
+			}
+			if err != io.EOF {
+				yield(nil, err)
+			}
+			return
+		}
+	}
+}
+
+// lineScanner holds the window: buf[from:to] is not cut yet, and none of
+// buf[from:seen] ends a line.
+type lineScanner struct {
+	buf            []byte
+	from, seen, to int
+	delim          []byte
+	lf             int   // the first \n at or after seen, or to: looked up once
+	skipLF         bool  // a \r ended the line before: \n belongs to it
+	any            bool  // something was read
+	err            error // of src, to come after what it gave
+}
+
+// next returns the next whole line of the window.
+func (s *lineScanner) next() ([]byte, bool) {
+	if s.skipLF && s.from < s.to {
+		s.skipLF = false
+		if s.buf[s.from] == '\n' {
+			s.from++
+			s.seen = max(s.seen, s.from)
+		}
+	}
+	at, width := s.find()
+	if at < 0 {
+		return nil, false
+	}
+	line := s.buf[s.from:at]
+	s.skipLF = width == 1 && len(s.delim) == 0 && s.buf[at] == '\r'
+	s.from = at + width
+	s.seen = s.from
+	return line, true
+}
+
+// find returns the next end at or after seen, and its width.
+func (s *lineScanner) find() (at, width int) {
+	window := s.buf[s.seen:s.to]
+	if len(s.delim) > 0 {
+		if i := bytes.Index(window, s.delim); i >= 0 {
+			return s.seen + i, len(s.delim)
+		}
+		s.seen = max(s.seen, s.to-len(s.delim)+1) // the delimiter may be cut
+		return -1, 0
+	}
+	if s.lf < s.seen {
+		if s.lf = s.to; len(window) > 0 {
+			if i := bytes.IndexByte(window, '\n'); i >= 0 {
+				s.lf = s.seen + i
+			}
+		}
+	}
+	if i := bytes.IndexByte(s.buf[s.seen:s.lf], '\r'); i >= 0 {
+		return s.seen + i, 1
+	}
+	s.seen = s.lf
+	if s.lf == s.to {
+		return -1, 0
+	}
+	return s.lf, 1
+}
+
+// fill reads more, making room by moving the rest to the front or, for a line
+// that fills the window, by doubling it.
+func (s *lineScanner) fill(src io.Reader) error {
+	if s.err != nil {
+		return s.err
+	}
+	if s.from > 0 {
+		copy(s.buf, s.buf[s.from:s.to])
+		s.to -= s.from
+		s.seen -= s.from
+		s.from = 0
+	}
+	if s.to == len(s.buf) {
+		s.buf = append(s.buf, make([]byte, len(s.buf))...)
+	}
+	s.lf = -1
+	for {
+		n, err := src.Read(s.buf[s.to:])
+		s.to += n
+		s.err = err
+		if n > 0 {
+			s.any = true
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// last returns what follows the last end: nothing where the body ended with a
+// line end, but an empty piece where it ended with a delimiter.
+func (s *lineScanner) last() ([]byte, bool) {
+	if s.from == s.to {
+		return nil, len(s.delim) > 0 && s.any
+	}
+	return s.buf[s.from:s.to], true
+}

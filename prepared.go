@@ -1,0 +1,291 @@
+package requests
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/seed-9ea40bd3/requests/internal/uri"
+)
+
+// PreparedRequest is what is sent: the exact method, URL, headers in their
+// order, and body. [Session.Prepare] and [Request.Prepare] make one; it may
+// be changed before it is sent. It belongs to one Send at a time, and may be
+// sent again where its body can be.
+type PreparedRequest struct {
+	// Method is in upper case.
+	Method string
+	// URL is quoted and complete; its fragment is not sent.
+	URL string
+	// Headers are sent in this order and spelling, after Host where that is
+	// not among them.
+	Headers Headers
+	// Body is sent after the head; nil is none. Set it by
+	// [PreparedRequest.SetBody], which keeps the headers in step: a
+	// Content-Length that disagrees is an error of Send's.
+	Body *Payload
+	// Hooks run on each response.
+	Hooks []Hook
+
+	target  uri.URL        // of URL, while their texts agree
+	auth    Authenticator  // what was applied, asked about challenges
+	cookies []*http.Cookie // the caller's, of this call
+	host    string         // of the URL that the caller gave: whose are cookies
+	jarred  bool           // the Cookie header was made, not given
+	noAuth  bool           // Authorization is none of the caller's
+}
+
+// Prepare makes the request ready to send, by itself: no session's state and
+// no defaults. Errors are of the kinds [ErrMissingSchema], [ErrInvalidURL],
+// [ErrInvalidHeader], [ErrInvalidJSON] and [ErrInvalidOption].
+func (r *Request) Prepare(ctx context.Context) (*PreparedRequest, error) {
+	p := new(PreparedRequest)
+	if err := p.prepare(ctx, r, r.Headers.Clone(), nil); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// prepare runs the steps of Requests' PreparedRequest.prepare, in its order.
+// The request is merged already; headers are its own copy.
+func (p *PreparedRequest) prepare(ctx context.Context, r *Request, headers Headers, jar *CookieJar) error {
+	if r.err != nil {
+		return r.err
+	}
+	err := p.prepareMethod(r.Method)
+	if err == nil {
+		err = p.prepareURL(r)
+	}
+	if err == nil {
+		err = p.prepareHeaders(headers)
+	}
+	if err == nil {
+		err = p.prepareCookies(r.Cookies, jar)
+	}
+	if err == nil {
+		err = p.prepareBody(r)
+	}
+	if err == nil {
+		err = p.prepareAuth(ctx, r.Auth)
+	}
+	if err == nil {
+		p.prepareHooks(r.Hooks, r.ExtraHooks)
+		return nil
+	}
+	return inRequest(p, "prepare", err)
+}
+
+func (p *PreparedRequest) prepareMethod(method string) error {
+	if method == "" {
+		method = http.MethodGet
+	}
+	for i := range len(method) {
+		if !isTokenByte(method[i]) {
+			return invalidOption("method %s is no token", quoteName(method))
+		}
+	}
+	p.Method = strings.ToUpper(method)
+	return nil
+}
+
+// isTokenByte reports whether c may stand in a token (RFC 9110, 5.6.2).
+func isTokenByte(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
+		strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+}
+
+func (p *PreparedRequest) prepareURL(r *Request) error {
+	var room [16]uri.Param
+	params := room[:0]
+	if r.Query == "" {
+		for _, f := range r.Params {
+			if !f.Omit {
+				params = append(params, uri.Param{Name: f.Name, Value: f.Value})
+			}
+		}
+	}
+	u, err := uri.Prepare(r.URL, params, r.Query)
+	if err != nil {
+		return urlError(err)
+	}
+	p.setTarget(u)
+	p.host = u.Host
+	return nil
+}
+
+func (p *PreparedRequest) setTarget(u uri.URL) { p.target, p.URL = u, u.Text }
+
+// resolveTarget parses the URL again where the caller has changed it.
+func (p *PreparedRequest) resolveTarget() error {
+	if p.target.Text == p.URL && p.URL != "" {
+		return nil
+	}
+	u, err := uri.Prepare(p.URL, nil, "")
+	if err != nil {
+		return urlError(err)
+	}
+	p.target = u
+	if p.host == "" {
+		p.host = u.Host
+	}
+	return nil
+}
+
+func (p *PreparedRequest) prepareHeaders(h Headers) error {
+	if err := checkHeaders(&h); err != nil {
+		return err
+	}
+	p.Headers = h
+	return nil
+}
+
+// prepareCookies adds the Cookie header, unless the caller gave one.
+func (p *PreparedRequest) prepareCookies(call []*http.Cookie, jar *CookieJar) error {
+	p.cookies = call
+	for _, c := range call {
+		if c == nil {
+			return invalidOption("cookie is nil")
+		}
+		if c.MaxAge >= 0 {
+			if err := checkCookie(c); err != nil {
+				return err
+			}
+		}
+	}
+	p.buildCookies(jar)
+	return nil
+}
+
+// buildCookies makes the Cookie header from the jar and the call's cookies.
+func (p *PreparedRequest) buildCookies(jar *CookieJar) {
+	if p.target.Opaque || p.Headers.Has("Cookie") {
+		return
+	}
+	own := p.target.Host == p.host
+	if jar == nil && (len(p.cookies) == 0 || !own) {
+		return
+	}
+	if value := cookieHeader(jar, p.cookies, p.cookieURL(), own); value != "" {
+		p.Headers.fields = append(p.Headers.fields, headerField{name: "Cookie", value: value, raw: true})
+		p.jarred = true
+	}
+}
+
+// cookieURL is what the jar needs to know of the target. A Host header of the
+// caller's does not count: the jar goes by where the request goes.
+func (p *PreparedRequest) cookieURL() cookieURL {
+	return cookieURL{secure: p.target.Scheme == "https", host: p.target.Host, path: p.target.Path}
+}
+
+func (p *PreparedRequest) prepareBody(r *Request) error {
+	body, contentType, err := r.bodyContent(newBoundary)
+	if err != nil {
+		return err
+	}
+	p.SetBody(body)
+	switch {
+	case contentType == "":
+	case !p.Headers.Has("Content-Type"):
+		p.Headers.Add("Content-Type", contentType)
+	case len(r.Files) > 0:
+		p.completeBoundary(contentType)
+	}
+	return nil
+}
+
+// completeBoundary adds the boundary to a multipart Content-Type of the
+// caller's that has none: without it no server can read the body.
+func (p *PreparedRequest) completeBoundary(made string) {
+	given := p.Headers.Get("Content-Type")
+	_, boundary, _ := strings.Cut(made, ";")
+	if strings.HasPrefix(strings.ToLower(given), "multipart/") && !strings.Contains(strings.ToLower(given), "boundary=") {
+		p.Headers.Set("Content-Type", strings.TrimRight(given, "; ")+";"+boundary)
+	}
+}
+
+// SetBody replaces the body and puts Content-Length or Transfer-Encoding in
+// step with it, as preparing does: no Content-Length for GET and HEAD without
+// a body, 0 for other methods without one.
+func (p *PreparedRequest) SetBody(body *Payload) {
+	p.Body = body
+	switch {
+	case body == nil:
+		p.Headers.Del("Transfer-Encoding")
+		if p.Method != http.MethodGet && p.Method != http.MethodHead && !p.Headers.Has("Content-Length") {
+			p.Headers.Add("Content-Length", "0")
+		}
+	case body.length >= 0:
+		p.Headers.Set("Content-Length", strconv.FormatInt(body.length, 10))
+	default:
+		p.Headers.Set("Transfer-Encoding", "chunked")
+	}
+}
+
+// prepareAuth applies the caller's auth or, where there is none, user and
+// password of the URL.
+func (p *PreparedRequest) prepareAuth(ctx context.Context, auth Authenticator) error {
+	if auth == nil {
+		user, password, ok := p.target.Auth()
+		if !ok {
+			return nil
+		}
+		auth = &Basic{Username: user, Password: password}
+	}
+	p.auth = auth
+	before := p.Body
+	if err := auth.Authenticate(ctx, p); err != nil {
+		return err
+	}
+	if p.Body != before {
+		p.Headers.Del("Content-Length")
+		p.Headers.Del("Transfer-Encoding")
+		p.SetBody(p.Body)
+	}
+	return nil
+}
+
+func (p *PreparedRequest) prepareHooks(hooks, extra []Hook) {
+	p.Hooks = hooks
+	if len(extra) > 0 {
+		p.Hooks = append(append([]Hook(nil), p.Hooks...), extra...)
+	}
+}
+
+// Copy returns a copy that shares only the body.
+func (p *PreparedRequest) Copy() *PreparedRequest {
+	q := *p
+	q.Headers = p.Headers.Clone()
+	return &q
+}
+
+// PathURL returns the path and query as they are sent.
+func (p *PreparedRequest) PathURL() string {
+	if p.resolveTarget() != nil {
+		return ""
+	}
+	return p.target.Target()
+}
+
+// String returns the reference's form: <PreparedRequest [GET]>.
+func (p *PreparedRequest) String() string {
+	return "<PreparedRequest [" + printable(p.Method) + "]>"
+}
+
+// GoString is [PreparedRequest.String]: the headers may hold secrets.
+func (p *PreparedRequest) GoString() string { return p.String() }
+
+// encodeJSON encodes as Requests does where Go can: no HTML escapes.
+func encodeJSON(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, &Error{kind: ErrInvalidJSON, reason: "JSON value cannot be encoded", Err: err}
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }

@@ -1,0 +1,296 @@
+package requests
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seed-9ea40bd3/requests/internal/charset"
+	"github.com/seed-9ea40bd3/requests/internal/link"
+	"github.com/seed-9ea40bd3/requests/internal/uri"
+)
+
+// Response is what the server answered. Its body was read whole and the
+// connection given back, unless [Stream] was asked for: then the caller reads
+// it, by one of the readers below, and must close the response. A response
+// whose body was read may be used by many goroutines at once; one that
+// streams belongs to one.
+type Response struct {
+	// StatusCode is the status, such as 404, and Reason its phrase.
+	StatusCode int
+	Reason     string
+	// Proto is the protocol, such as "HTTP/1.1" or "HTTP/2.0".
+	Proto string
+	// URL is the one that answered, after redirects.
+	URL string
+	// Headers are the server's. Several fields of one name are joined by
+	// ", " in Get and apart in Values. Their order is that of their names.
+	Headers Headers
+	// Encoding is the charset that Text and Lines decode by: that of the
+	// Content-Type, and ISO-8859-1 for text without one (RFC 2616). Where it
+	// is empty Text guesses. It may be set before the body is read as text.
+	Encoding string
+	// History holds the responses that led here, the oldest first.
+	History []*Response
+	// Request is the one that this answers.
+	Request *PreparedRequest
+	// Elapsed is the time from sending to the head's arrival. It is positive.
+	Elapsed time.Duration
+	// TLS is the connection's state, nil without TLS.
+	TLS *tls.ConnectionState
+
+	body       body
+	setCookies []*http.Cookie // accepted from this response
+	follow     *chain         // makes the next request; nil without a session
+	attempts   []Attempt
+}
+
+// NewResponse makes a response as an [Adapter] does: p is the request it
+// answers, content its body, which may be nil. The body is taken as it is:
+// content codings are not undone.
+func NewResponse(p *PreparedRequest, status int, reason string, headers Headers, content io.Reader) *Response {
+	r := &Response{StatusCode: status, Reason: reason, Proto: "HTTP/1.1", Headers: headers, Request: p}
+	if p != nil {
+		r.URL = p.URL
+	}
+	r.Encoding, _ = charset.FromContentType(headers.Get("Content-Type"))
+	if content == nil {
+		content = http.NoBody
+	}
+	rc, ok := content.(io.ReadCloser)
+	if !ok {
+		rc = io.NopCloser(content)
+	}
+	r.body = body{raw: rc, length: unknownLength}
+	return r
+}
+
+// OK reports whether the status is below 400, or 600 and more.
+func (r *Response) OK() bool { return r.StatusCode < 400 || r.StatusCode >= 600 }
+
+// RaiseForStatus returns an [HTTPError] for a status from 400 to 599.
+func (r *Response) RaiseForStatus() error {
+	if r.OK() {
+		return nil
+	}
+	side := "Client"
+	if r.StatusCode >= 500 {
+		side = "Server"
+	}
+	text := itoa(int64(r.StatusCode)) + " " + side + " Error: " + r.Reason + " for url: " + uri.Redact(r.URL)
+	return &HTTPError{Response: r, text: clipText(text)}
+}
+
+// IsRedirect reports whether the response is a redirect that can be followed.
+func (r *Response) IsRedirect() bool { return isRedirect(r.StatusCode) && r.Headers.Has("Location") }
+
+// IsPermanentRedirect reports whether it is a 301 or 308.
+func (r *Response) IsPermanentRedirect() bool {
+	return r.Headers.Has("Location") &&
+		(r.StatusCode == http.StatusMovedPermanently || r.StatusCode == http.StatusPermanentRedirect)
+}
+
+// Next returns the request that follows a redirect, where it was not
+// followed; else nil. Session.Send sends it.
+func (r *Response) Next(ctx context.Context) (*PreparedRequest, error) {
+	if r.follow == nil {
+		return nil, nil
+	}
+	return r.follow.next(ctx, r)
+}
+
+// Cookies returns a new jar of the cookies that this response set.
+func (r *Response) Cookies() *CookieJar {
+	jar := new(CookieJar)
+	for _, c := range r.setCookies {
+		jar.put(c)
+	}
+	return jar
+}
+
+// Links returns the Link headers (RFC 8288), keyed by relation, or by URL
+// where a link has none: what r.links is in Requests.
+func (r *Response) Links() map[string]Link {
+	links := map[string]Link{}
+	for _, l := range link.Parse(r.Headers.Get("Link")) {
+		out := Link{URL: l.URL, Params: map[string]string{}}
+		for _, p := range l.Params {
+			out.Params[p.Name] = p.Value
+		}
+		links[l.Rel()] = out
+	}
+	return links
+}
+
+// Link is one link of a Link header.
+type Link struct {
+	// URL is the target, as it was given.
+	URL string
+	// Params are its parameters, "rel" among them.
+	Params map[string]string
+}
+
+// Content returns the body's bytes, decoded from its content coding. On a
+// streamed response it reads what is left; where that fails, or where the
+// body was consumed by another reader, it returns nil and [Response.Err] says
+// why. The bytes belong to the response.
+func (r *Response) Content() []byte {
+	b, err := r.ReadAll()
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+// ReadAll is [Response.Content] with the error. Where reading fails it
+// returns what came before, too.
+func (r *Response) ReadAll() ([]byte, error) {
+	if err := r.body.load(r); err != nil {
+		return r.body.data, err
+	}
+	return r.body.data, nil
+}
+
+// Err returns the error that ended the reading of the body, or nil.
+func (r *Response) Err() error { return r.body.err }
+
+// Partial returns what was read of a body before it failed.
+func (r *Response) Partial() []byte {
+	if r.body.err == nil {
+		return nil
+	}
+	return r.body.data
+}
+
+// Text returns the body as text, decoded by Encoding, or by a guess where
+// that is empty or not known; what cannot be decoded becomes U+FFFD. It reads
+// as [Response.Content] does.
+func (r *Response) Text() string {
+	b := r.Content()
+	if len(b) == 0 {
+		return ""
+	}
+	label := r.Encoding
+	if label == "" {
+		label = charset.Detect(b)
+	}
+	if text, ok := charset.Decode(label, b); ok {
+		return text
+	}
+	text, _ := charset.Decode("utf-8", b)
+	return text
+}
+
+// ApparentEncoding returns the charset that the body's bytes suggest.
+func (r *Response) ApparentEncoding() string { return charset.Detect(r.Content()) }
+
+// JSON decodes the body into v with [encoding/json]. UTF-8, 16 and 32 are
+// told apart, with a byte order mark or without. A body that is no JSON is an
+// [ErrJSONDecode]; the cause is the decoder's.
+func (r *Response) JSON(v any) error {
+	b, err := r.ReadAll()
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(jsonText(b, r.Encoding), v); err != nil {
+		return &Error{
+			kind: ErrJSONDecode, Op: "decode JSON", URL: uri.Redact(r.URL), Err: err,
+			Request: r.Request, Response: r,
+		}
+	}
+	return nil
+}
+
+// jsonText returns the body as UTF-8 without a mark.
+func jsonText(b []byte, encoding string) []byte {
+	label := encoding
+	if guess := charset.JSONEncoding(b); guess != "" && guess != "utf-8" || label == "" {
+		label = guess
+	}
+	if text, ok := charset.Decode(label, b); ok && label != "utf-8" {
+		b = []byte(text)
+	}
+	return bytes.TrimPrefix(b, []byte("\ufeff"))
+}
+
+// Read reads the decoded body of a streamed response, as [io.Reader] has it.
+// On one that was read whole it reads the content.
+func (r *Response) Read(b []byte) (int, error) { return r.body.read(r, b) }
+
+// WriteTo writes what is left of the body to w, in large pieces.
+func (r *Response) WriteTo(w io.Writer) (int64, error) {
+	if r.body.state == bodyLoaded {
+		n, err := w.Write(r.body.data[min(r.body.pos, len(r.body.data)):])
+		r.body.pos += n
+		return int64(n), err
+	}
+	buf := getBuffer()
+	defer putBuffer(buf)
+	var total int64
+	for {
+		n, err := r.Read(*buf)
+		if n > 0 {
+			m, werr := w.Write((*buf)[:n])
+			total += int64(m)
+			if werr != nil {
+				return total, werr
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+	}
+}
+
+// Raw returns the body as it crosses the wire, with chunks undone and content
+// codings not. It is for a streamed response that nothing was read of.
+func (r *Response) Raw() io.Reader { return r.body.rawReader(r) }
+
+// Close ends the response. A body that was not read to its end costs its
+// connection. Close may be called many times, and on every response.
+func (r *Response) Close() error { return r.body.close() }
+
+// Trailers returns the fields that came after the body, once it was read to
+// its end.
+func (r *Response) Trailers() Headers {
+	if r.body.trailer == nil {
+		return Headers{}
+	}
+	return headersFrom(r.body.trailer())
+}
+
+// Attempts returns what was tried before this response, by the policy of
+// retries: empty where the first try served.
+func (r *Response) Attempts() []Attempt { return slices.Clone(r.attempts) }
+
+// String returns the reference's form: <Response [200]>.
+func (r *Response) String() string { return "<Response [" + itoa(int64(r.StatusCode)) + "]>" }
+
+// GoString is [Response.String]: the headers may hold secrets.
+func (r *Response) GoString() string { return r.String() }
+
+// headersFrom orders the fields of a received head by name.
+func headersFrom(h http.Header) Headers {
+	n := 0
+	for _, values := range h {
+		n += len(values)
+	}
+	fields := make([]headerField, 0, n)
+	for name, values := range h {
+		for _, v := range values {
+			fields = append(fields, headerField{name: name, value: fromLatin1(v)})
+		}
+	}
+	slices.SortStableFunc(fields, func(a, b headerField) int { return strings.Compare(a.name, b.name) })
+	return Headers{fields: fields}
+}

@@ -1,0 +1,453 @@
+package requests
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"iter"
+	"net/http"
+	"slices"
+	"sync"
+
+	"github.com/seed-9ea40bd3/requests/internal/charset"
+	"github.com/seed-9ea40bd3/requests/internal/coding"
+	"github.com/seed-9ea40bd3/requests/internal/uri"
+)
+
+// body is a response's, from the transport to the caller.
+type body struct {
+	raw     io.ReadCloser // undecoded; its errors are ours already
+	length  int64         // of raw, or unknownLength
+	codings []string      // to undo, as the Content-Encoding fields say
+	limits  Limits
+	framed  func(read int64) bool // whether raw stands at the end of a chunk
+	trailer func() http.Header
+
+	state   bodyState
+	decoder io.ReadCloser
+	rawRead int64
+	read64  int64 // decoded bytes handed out
+	data    []byte
+	pos     int // of Read within data
+	err     error
+	closed  bool
+}
+
+type bodyState uint8
+
+const (
+	bodyFresh    bodyState = iota // nothing was read
+	bodyReading                   // a reader is under way
+	bodyConsumed                  // a reader came to the end
+	bodyLoaded                    // the whole is in data
+	bodyFailed                    // err says why
+)
+
+// maxExactBody is the largest body that is read into one allocation on the
+// word of a Content-Length.
+const maxExactBody = 16 << 20
+
+// bufferSize is that of the buffers that bodies are moved in.
+const bufferSize = 256 << 10
+
+var buffers = sync.Pool{New: func() any { return new(make([]byte, bufferSize)) }}
+
+func getBuffer() *[]byte  { return buffers.Get().(*[]byte) }
+func putBuffer(b *[]byte) { buffers.Put(b) }
+
+// load reads the whole body into data and gives the connection back.
+func (b *body) load(r *Response) error {
+	switch b.state {
+	case bodyLoaded:
+		return nil
+	case bodyFailed:
+		return b.err
+	case bodyConsumed:
+		return b.consumedError(r)
+	}
+	if b.closed {
+		return b.fail(r, &Error{kind: ErrStreamConsumed, reason: "response was closed before its body was read"})
+	}
+	if b.state == bodyReading {
+		return b.consumedError(r)
+	}
+	if err := b.start(r); err != nil {
+		return b.fail(r, err)
+	}
+	data, err := readAll(b, r, b.expect())
+	b.data = data
+	if err != nil {
+		return b.err
+	}
+	b.state = bodyLoaded
+	return nil
+}
+
+// consumedError does not stick: what was read was read.
+func (b *body) consumedError(r *Response) error {
+	err := &Error{
+		kind: ErrStreamConsumed, reason: "body was already read by another reader",
+		Op: "read body", URL: uri.Redact(r.URL), Request: r.Request, Response: r,
+	}
+	if b.err == nil {
+		b.err = err
+	}
+	return err
+}
+
+// expect is how much room to make at first.
+func (b *body) expect() int {
+	if b.length < 0 || b.decoder != nil || b.limits.Body > 0 && b.length > b.limits.Body {
+		return 0
+	}
+	return int(min(b.length, maxExactBody))
+}
+
+// readAll reads to the end: into one allocation where the length is known,
+// else into growing ones.
+func readAll(b *body, r *Response, expect int) ([]byte, error) {
+	if expect > 0 && int64(expect) == b.length {
+		data := make([]byte, expect)
+		n := 0
+		for n < len(data) {
+			m, err := b.step(r, data[n:])
+			n += m
+			if err != nil {
+				return data[:n], eofIsNil(err)
+			}
+		}
+		var one [1]byte // the end itself gives the connection back
+		_, err := b.step(r, one[:])
+		return data, eofIsNil(err)
+	}
+	return readGrowing(b, r)
+}
+
+// readGrowing collects pieces through a pooled buffer, and joins them once.
+func readGrowing(b *body, r *Response) ([]byte, error) {
+	buf := getBuffer()
+	defer putBuffer(buf)
+	var full [][]byte
+	total, n := 0, 0
+	for {
+		m, err := b.step(r, (*buf)[n:])
+		n += m
+		if err != nil {
+			return join(full, (*buf)[:n], total+n), eofIsNil(err)
+		}
+		if n == len(*buf) {
+			full = append(full, slices.Clone(*buf))
+			total, n = total+n, 0
+		}
+	}
+}
+
+func join(full [][]byte, last []byte, total int) []byte {
+	if total == 0 {
+		return nil
+	}
+	out := make([]byte, 0, total)
+	for _, piece := range full {
+		out = append(out, piece...)
+	}
+	return append(out, last...)
+}
+
+func eofIsNil(err error) error {
+	if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil
+	}
+	return err
+}
+
+// start makes the decoder.
+func (b *body) start(r *Response) error {
+	if b.state != bodyFresh {
+		return nil
+	}
+	b.state = bodyReading
+	if len(b.codings) == 0 {
+		return nil
+	}
+	dec, err := coding.NewReader(&countingReader{b}, b.codings, b.limits.coding())
+	if err != nil {
+		return decodingError(r, err)
+	}
+	b.decoder = dec
+	return nil
+}
+
+func (l Limits) coding() coding.Limits {
+	return coding.Limits{MaxBytes: max(l.Body, 0), MaxRatio: max(l.Expansion, 0)}
+}
+
+// countingReader is raw, counted.
+type countingReader struct{ b *body }
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.b.raw.Read(p)
+	c.b.rawRead += int64(n)
+	return n, err
+}
+
+// step reads decoded bytes. At the end, good or bad, the connection is given
+// back and the state is set.
+func (b *body) step(r *Response, p []byte) (int, error) {
+	var n int
+	var err error
+	if b.decoder != nil {
+		n, err = b.decoder.Read(p)
+		if err != nil && err != io.EOF {
+			err = decodingError(r, err)
+		}
+	} else {
+		n, err = b.raw.Read(p)
+		b.rawRead += int64(n)
+	}
+	b.read64 += int64(n)
+	if limit := b.limits.Body; limit > 0 && b.read64 > limit {
+		n -= int(min(b.read64-limit, int64(n)))
+		err = &Error{kind: ErrTooLarge, reason: "body is larger than the limit of " + itoa(limit) + " bytes"}
+	}
+	switch {
+	case err == nil:
+	case err == io.EOF:
+		b.state = bodyConsumed
+		b.release()
+	default:
+		err = b.fail(r, err)
+	}
+	return n, err
+}
+
+// decodingError tells a decoder's faults from the network's, which are ours
+// already.
+func decodingError(r *Response, err error) error {
+	var own *Error
+	if errors.As(err, &own) {
+		return err
+	}
+	kind := ErrContentDecoding
+	if errors.Is(err, coding.ErrTooLarge) || errors.Is(err, coding.ErrRatio) {
+		kind = ErrTooLarge
+	}
+	return &Error{kind: kind, Err: err, Request: r.Request}
+}
+
+// fail ends the body with an error that stays.
+func (b *body) fail(r *Response, err error) error {
+	var e *Error
+	if errors.As(err, &e) && e.Response == nil {
+		filled := *e
+		filled.Response = r
+		if filled.Request == nil {
+			filled.Request = r.Request
+		}
+		if filled.Op == "" {
+			filled.Op, filled.URL = "read body", uri.Redact(r.URL)
+		}
+		err = &filled
+	}
+	b.state, b.err = bodyFailed, err
+	b.release()
+	return err
+}
+
+// release closes decoder and connection; the latter was given back where the
+// body came to its end.
+func (b *body) release() {
+	if b.closed {
+		return
+	}
+	b.closed = true
+	if b.decoder != nil {
+		b.decoder.Close()
+	}
+	if b.raw != nil {
+		b.raw.Close()
+	}
+}
+
+func (b *body) close() error {
+	b.release()
+	return nil
+}
+
+// begin checks that a reader may start, and starts it.
+func (b *body) begin(r *Response) error {
+	switch {
+	case b.state == bodyFailed:
+		return b.err
+	case b.state == bodyConsumed || b.state == bodyReading:
+		return b.consumedError(r)
+	case b.closed:
+		return b.fail(r, &Error{kind: ErrStreamConsumed, reason: "response was closed before its body was read"})
+	}
+	if err := b.start(r); err != nil {
+		return b.fail(r, err)
+	}
+	return nil
+}
+
+func (b *body) read(r *Response, p []byte) (int, error) {
+	switch b.state {
+	case bodyLoaded:
+		if b.pos >= len(b.data) {
+			return 0, io.EOF
+		}
+		n := copy(p, b.data[b.pos:])
+		b.pos += n
+		return n, nil
+	case bodyConsumed:
+		return 0, io.EOF
+	case bodyFresh:
+		if err := b.begin(r); err != nil {
+			return 0, err
+		}
+	case bodyFailed:
+		return 0, b.err
+	}
+	if b.closed {
+		return 0, b.fail(r, &Error{kind: ErrStreamConsumed, reason: "response was closed"})
+	}
+	return b.step(r, p)
+}
+
+// rawReader reads undecoded bytes.
+func (b *body) rawReader(r *Response) io.Reader {
+	if b.state == bodyLoaded {
+		return bytes.NewReader(nil)
+	}
+	b.codings = nil
+	return readerFunc(func(p []byte) (int, error) { return b.read(r, p) })
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// Chunks yields the body in pieces of size bytes, the last one shorter; a
+// body that the server sent in chunks is not joined across them. Size 0 hands
+// out what arrives: the server's chunks as it framed them. A piece is valid
+// until the next step. Leaving the loop early closes the response. A body
+// that was read whole is cut anew each time; any other can be had once.
+func (r *Response) Chunks(size int) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		b := &r.body
+		if b.state == bodyLoaded {
+			yieldSlices(b.data, size, yield)
+			return
+		}
+		if err := b.begin(r); err != nil {
+			yield(nil, err)
+			return
+		}
+		defer r.Close()
+		var room []byte
+		for {
+			piece, err := b.piece(r, room, size)
+			if len(piece) > 0 && !yield(piece, nil) {
+				return
+			}
+			if err == io.EOF {
+				return
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			room = piece[:0]
+		}
+	}
+}
+
+// yieldSlices cuts a body that is in memory.
+func yieldSlices(data []byte, size int, yield func([]byte, error) bool) {
+	if size <= 0 {
+		size = max(len(data), 1)
+	}
+	for piece := range slices.Chunk(data, size) {
+		if !yield(piece, nil) {
+			return
+		}
+	}
+}
+
+// arrivalBuffer is how much is taken at once of what arrives.
+const arrivalBuffer = 64 << 10
+
+// piece reads the next piece into room, which it grows.
+func (b *body) piece(r *Response, room []byte, size int) ([]byte, error) {
+	limit := size
+	if size <= 0 {
+		limit = arrivalBuffer
+	}
+	room = slices.Grow(room[:0], min(limit, arrivalBuffer))
+	for {
+		if len(room) == cap(room) {
+			room = slices.Grow(room, min(cap(room), arrivalBuffer))
+		}
+		space := room[len(room):cap(room)]
+		if size > 0 {
+			space = space[:min(len(space), size-len(room))]
+		}
+		n, err := b.step(r, space)
+		room = room[:len(room)+n]
+		if err != nil || b.pieceEnds(n, len(room), size) {
+			return room, err
+		}
+	}
+}
+
+// pieceEnds reports whether what was read so far is handed out: a full piece,
+// the end of a chunk, or, without a size, whatever came where there are no
+// chunks to wait for.
+func (b *body) pieceEnds(n, have, size int) bool {
+	switch {
+	case size > 0 && have >= size:
+		return true
+	case n == 0:
+		return false
+	case b.framed == nil:
+		return size <= 0
+	case b.decoder != nil:
+		return true
+	}
+	return b.framed(b.rawRead)
+}
+
+// TextChunks is [Response.Chunks] decoded by Encoding: a character that is
+// cut by two pieces comes whole, and what cannot be decoded becomes U+FFFD.
+// Where Encoding is empty the bytes come as they are; one that is not known
+// is taken as UTF-8.
+func (r *Response) TextChunks(size int) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		dec := r.textDecoder()
+		var text []byte
+		for piece, err := range r.Chunks(size) {
+			if err != nil {
+				yield("", err)
+				return
+			}
+			text = dec(text[:0], piece, false)
+			if len(text) > 0 && !yield(string(text), nil) {
+				return
+			}
+		}
+		if text = dec(text[:0], nil, true); len(text) > 0 {
+			yield(string(text), nil)
+		}
+	}
+}
+
+// textDecoder appends the text of pieces.
+func (r *Response) textDecoder() func(dst, src []byte, final bool) []byte {
+	if r.Encoding == "" {
+		return func(dst, src []byte, _ bool) []byte { return append(dst, src...) }
+	}
+	dec, ok := charset.NewDecoder(r.Encoding)
+	if !ok {
+		dec, _ = charset.NewDecoder("utf-8")
+	}
+	return dec.Decode
+}
