@@ -1,0 +1,437 @@
+package requests
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Session keeps defaults, cookies and connections over requests. Its zero
+// value is ready to use and is what [NewSession] returns without options.
+//
+// The fields may be read and changed before use. In use, a session may serve
+// many goroutines at once as long as no field is changed; the cookie jar and
+// the adapters lock for themselves. A session must not be copied.
+type Session struct {
+	// Headers are sent with every request, in this order. The zero value
+	// stands for [DefaultHeaders]; for none at all set [NewHeaders]().
+	Headers Headers
+	// Params are added to every URL.
+	Params Fields
+	// Auth authenticates every request; nil leaves it to netrc and the URL.
+	Auth Authenticator
+	// Cookies is the jar; nil stands for an empty one, made at first use.
+	Cookies *CookieJar
+	// Hooks run on every response, unless the call has its own.
+	Hooks []Hook
+	// Settings say how requests are sent unless the call says otherwise.
+	Settings
+	// IgnoreEnv turns off what the environment says: proxies, certificate
+	// bundles, netrc. It is the opposite of Requests' trust_env.
+	IgnoreEnv bool
+
+	err    error // of an option of NewSession
+	shared Adapter
+	env    environment
+
+	mu     sync.RWMutex
+	mounts mounts
+}
+
+// NewSession returns a session with defaults. An option that makes no sense
+// in a session is an error of its first call.
+func NewSession(opts ...Option) *Session {
+	r := Request{Headers: DefaultHeaders()}
+	r.apply(opts, scopeSession)
+	s := &Session{
+		Headers: r.Headers, Params: r.Params, Auth: r.Auth, Cookies: new(CookieJar),
+		Hooks: r.Hooks, Settings: r.Settings, err: r.err,
+	}
+	for _, c := range r.Cookies {
+		if err := s.Cookies.Set(c); err != nil && s.err == nil {
+			s.err = err
+		}
+	}
+	return s
+}
+
+// Do sends a request by any method. See the package's [Do]; what the options
+// leave open is the session's.
+func (s *Session) Do(ctx context.Context, method, url string, opts ...Option) (*Response, error) {
+	r := Request{Method: method, URL: url}
+	r.apply(opts, scopeRequest)
+	return s.request(ctx, &r)
+}
+
+// Get sends a GET.
+func (s *Session) Get(ctx context.Context, url string, opts ...Option) (*Response, error) {
+	return s.Do(ctx, http.MethodGet, url, opts...)
+}
+
+// Options sends an OPTIONS.
+func (s *Session) Options(ctx context.Context, url string, opts ...Option) (*Response, error) {
+	return s.Do(ctx, http.MethodOptions, url, opts...)
+}
+
+// Head sends a HEAD, and does not follow redirects unless told to.
+func (s *Session) Head(ctx context.Context, url string, opts ...Option) (*Response, error) {
+	r := Request{Method: http.MethodHead, URL: url}
+	r.apply(opts, scopeRequest)
+	if r.AllowRedirects == nil {
+		r.AllowRedirects = new(false)
+	}
+	return s.request(ctx, &r)
+}
+
+// Post sends a POST.
+func (s *Session) Post(ctx context.Context, url string, opts ...Option) (*Response, error) {
+	return s.Do(ctx, http.MethodPost, url, opts...)
+}
+
+// Put sends a PUT.
+func (s *Session) Put(ctx context.Context, url string, opts ...Option) (*Response, error) {
+	return s.Do(ctx, http.MethodPut, url, opts...)
+}
+
+// Patch sends a PATCH.
+func (s *Session) Patch(ctx context.Context, url string, opts ...Option) (*Response, error) {
+	return s.Do(ctx, http.MethodPatch, url, opts...)
+}
+
+// Delete sends a DELETE.
+func (s *Session) Delete(ctx context.Context, url string, opts ...Option) (*Response, error) {
+	return s.Do(ctx, http.MethodDelete, url, opts...)
+}
+
+// Request sends a request, as [Session.Prepare], [Session.MergeEnvironment]
+// and [Session.Send] would.
+func (s *Session) Request(ctx context.Context, r *Request) (*Response, error) {
+	own := *r
+	return s.request(ctx, &own)
+}
+
+// request prepares and sends r, which is its own.
+func (s *Session) request(ctx context.Context, r *Request) (*Response, error) {
+	p, err := s.Prepare(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	set, err := s.merged(p, r.Settings, true)
+	if err != nil {
+		return nil, err
+	}
+	return s.send(ctx, p, set)
+}
+
+// Prepare makes a request ready to send with the session's state: headers,
+// params, cookies, auth and hooks, and netrc unless [Session.IgnoreEnv].
+func (s *Session) Prepare(ctx context.Context, r *Request) (*PreparedRequest, error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	m := *r
+	m.Hooks = mergeHooks(s.Hooks, r.Hooks)
+	if m.Query == "" {
+		m.Params = mergeFields(s.Params, r.Params)
+	}
+	if m.Auth == nil {
+		m.Auth = s.Auth
+	}
+	headers := s.Headers
+	if headers.fields == nil {
+		headers.fields = defaultFields
+	}
+	headers = mergeHeaders(headers, r.Headers)
+	if m.Auth == nil && !s.IgnoreEnv && !headers.Has("Authorization") {
+		m.netrc = s.env.netrc
+	}
+	p := new(PreparedRequest)
+	if err := p.prepare(ctx, &m, headers, s.jar()); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// MergeEnvironment returns the settings that a request to url is sent with:
+// the call's, the session's and, unless [Session.IgnoreEnv], the
+// environment's proxies and certificate bundle. Give them to [Session.Send]:
+//
+//	settings, err := s.MergeEnvironment(p.URL)
+//	…
+//	r, err := s.Send(ctx, p, settings)
+func (s *Session) MergeEnvironment(url string, opts ...Option) (Settings, error) {
+	r := Request{URL: url}
+	r.apply(opts, scopeSend)
+	if r.err != nil {
+		return Settings{}, r.err
+	}
+	p := &PreparedRequest{URL: url}
+	if err := p.resolveTarget(); err != nil {
+		return Settings{}, err
+	}
+	m, err := s.merged(p, r.Settings, true)
+	return m.Settings, err
+}
+
+// Send sends a prepared request. Options that say how to send may be given;
+// what they leave open is the session's. The environment's proxies count, its
+// certificate bundle and netrc do not: see [Session.MergeEnvironment].
+func (s *Session) Send(ctx context.Context, p *PreparedRequest, opts ...Option) (*Response, error) {
+	if p == nil {
+		return nil, invalidOption("Send was given no request")
+	}
+	if s.err != nil {
+		return nil, s.err
+	}
+	r := Request{}
+	r.apply(opts, scopeSend)
+	if r.err != nil {
+		return nil, inRequest(p, "send", r.err)
+	}
+	if err := p.resolveTarget(); err != nil {
+		return nil, inRequest(p, "send", err)
+	}
+	set, err := s.merged(p, r.Settings, false)
+	if err != nil {
+		return nil, err
+	}
+	return s.send(ctx, p, set)
+}
+
+// callSettings are the merged settings of a call, and what its redirects need
+// to ask for proxies anew.
+type callSettings struct {
+	Settings
+	call ProxyMap // the proxies of the call itself
+}
+
+// merged lays the call's settings over the session's, with the environment
+// where it belongs: proxies before the session's, the bundle after it.
+func (s *Session) merged(p *PreparedRequest, call Settings, bundle bool) (callSettings, error) {
+	m := callSettings{Settings: mergeSettings(s.Settings, call), call: call.Proxies}
+	if err := m.check(); err != nil {
+		return m, inRequest(p, "send", err)
+	}
+	if bundle && m.Verify.isZero() && !s.IgnoreEnv && p.target.Scheme == "https" {
+		m.Verify.CABundle = s.env.bundle()
+	}
+	m.Proxies = s.proxies(p, m.call)
+	return m, nil
+}
+
+// jar returns the session's jar, or nil where a call alone would have one.
+func (s *Session) jar() *CookieJar {
+	s.mu.RLock()
+	jar := s.Cookies
+	s.mu.RUnlock()
+	if jar != nil {
+		return jar
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.Cookies == nil {
+		s.Cookies = new(CookieJar)
+	}
+	return s.Cookies
+}
+
+// send runs the pipeline of a call: the request and its redirects, each with
+// its adapter, hooks and cookies; then the body.
+func (s *Session) send(ctx context.Context, p *PreparedRequest, set callSettings) (*Response, error) {
+	ctx, finish := limitTotal(ctx, valueOr(set.Timeouts.Total, 0))
+	c := &chain{session: s, settings: set}
+	r, err := c.exchange(ctx, p)
+	if err == nil && valueOr(set.AllowRedirects, true) {
+		r, err = c.followAll(ctx, r)
+	}
+	if err != nil {
+		finish()
+		return nil, err
+	}
+	if valueOr(set.Stream, false) {
+		r.body.onClose(finish)
+		return r, nil
+	}
+	defer finish()
+	if err := r.body.load(r); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// limitTotal bounds the whole call.
+func limitTotal(ctx context.Context, d time.Duration) (context.Context, func()) {
+	if d <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, d)
+}
+
+// chain is a call on its way through redirects.
+type chain struct {
+	session  *Session
+	settings callSettings
+	history  []*Response
+}
+
+// exchange sends one request and takes one response, in this order: adapter,
+// elapsed, response hooks, cookies.
+func (c *chain) exchange(ctx context.Context, p *PreparedRequest) (*Response, error) {
+	adapter, err := c.session.Adapter(p.URL)
+	if err != nil {
+		return nil, inRequest(p, "send", err)
+	}
+	return c.sendOn(ctx, adapter, p)
+}
+
+func (c *chain) sendOn(ctx context.Context, adapter Adapter, p *PreparedRequest) (*Response, error) {
+	start := time.Now()
+	r, err := adapter.Send(ctx, p, c.settings.Settings)
+	if err != nil {
+		return nil, inRequest(p, "send", err)
+	}
+	if r == nil {
+		return nil, inRequest(p, "send", &Error{kind: ErrConnection, reason: "adapter returned no response"})
+	}
+	r.Elapsed = max(time.Since(start), 1)
+	r.follow = c
+	r, err = c.respond(ctx, adapter, p, r)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// respond asks the auth, then the hooks, and keeps the cookies.
+func (c *chain) respond(ctx context.Context, adapter Adapter, p *PreparedRequest, r *Response) (*Response, error) {
+	if auth, ok := p.auth.(challenger); ok {
+		answered, err := c.challenge(ctx, auth, adapter, r)
+		if err != nil || answered != nil {
+			return answered, err
+		}
+	}
+	given := r
+	r, err := runHooks(ctx, p.Hooks, r)
+	if err != nil {
+		given.Close()
+		return nil, err
+	}
+	if r != given {
+		if r.body.raw != given.body.raw {
+			given.Close()
+		}
+		if r.follow == nil {
+			r.follow = c
+		}
+	}
+	c.keepCookies(r)
+	return r, nil
+}
+
+// challenge lets the auth answer a response. What it answers goes out on the
+// same adapter, and the response into the history of the next.
+func (c *chain) challenge(ctx context.Context, auth challenger, adapter Adapter, r *Response) (*Response, error) {
+	next, err := auth.Challenge(ctx, r)
+	if err != nil {
+		r.Close()
+		return nil, inRequest(r.Request, "authenticate", err)
+	}
+	if next == nil {
+		return nil, nil
+	}
+	c.keepCookies(r)
+	r.body.drain(r)
+	if next.jarred || !next.Headers.Has("Cookie") {
+		next.rebuildCookies(c.session.jar())
+	}
+	answered, err := c.sendOn(ctx, adapter, next)
+	if err != nil {
+		return nil, err
+	}
+	answered.History = append([]*Response{r}, answered.History...)
+	return answered, nil
+}
+
+// keepCookies puts the response's cookies into the session's jar.
+func (c *chain) keepCookies(r *Response) {
+	if r.Request == nil || r.setCookies != nil || !r.Headers.Has("Set-Cookie") {
+		return
+	}
+	r.setCookies = c.session.jar().receive(r.Request.cookieURL(), rawValues(r.Headers, "Set-Cookie"), time.Now())
+}
+
+// rawValues returns the bytes of the values of name.
+func rawValues(h Headers, name string) []string {
+	values := h.Values(name)
+	for i, v := range values {
+		values[i], _ = toLatin1(v)
+	}
+	return values
+}
+
+// followAll follows redirects until there are no more.
+func (c *chain) followAll(ctx context.Context, r *Response) (*Response, error) {
+	for {
+		p, err := c.next(ctx, r)
+		if err != nil {
+			r.Close()
+			return nil, err
+		}
+		if p == nil {
+			return r, nil
+		}
+		r.body.drain(r)
+		c.history = append(c.history, r)
+		if p.Body != nil && !p.Body.Replayable() {
+			return nil, withResponse(inRequest(p, "redirect", &Error{
+				kind: ErrUnrewindableBody, reason: "the body can be sent only once, and the redirect asks for it again",
+			}), r)
+		}
+		if r, err = c.exchange(ctx, p); err != nil {
+			return nil, err
+		}
+		r.History = slices.Clip(slices.Clone(c.history))
+	}
+}
+
+// next returns the request that follows r, or nil where none does.
+func (c *chain) next(ctx context.Context, r *Response) (*PreparedRequest, error) {
+	location := r.Headers.Get("Location")
+	if !isRedirect(r.StatusCode) || location == "" || r.Request == nil {
+		return nil, nil
+	}
+	limit := valueOr(c.settings.MaxRedirects, defaultMaxRedirects)
+	if len(c.history) >= limit {
+		return nil, withResponse(inRequest(r.Request, "redirect", &Error{
+			kind: ErrTooManyRedirects, reason: "exceeded " + itoa(int64(limit)) + " redirects",
+		}), r)
+	}
+	return c.session.redirect(ctx, r, location)
+}
+
+// environment is what a session reads of the process, anew for each call.
+type environment struct {
+	lookup  func(string) (string, bool)
+	environ func() []string
+}
+
+func (e environment) get(name string) (string, bool) {
+	if e.lookup == nil {
+		return os.LookupEnv(name)
+	}
+	return e.lookup(name)
+}
+
+// bundle returns the path of the environment's CA bundle: an empty variable
+// counts as unset.
+func (e environment) bundle() string {
+	for _, name := range [...]string{"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"} {
+		if path, _ := e.get(name); path != "" {
+			return path
+		}
+	}
+	return ""
+}
