@@ -1,0 +1,152 @@
+// Package charset turns bytes of a response into text: it knows decoders by
+// the labels that Python's codecs and the WHATWG Encoding Standard give them,
+// replaces what cannot be decoded as Python's errors="replace" does, reads the
+// charset of a Content-Type header as Requests reads it, and guesses the
+// encoding of bytes that came without a label.
+//
+//	text, ok := charset.Decode("koi8-r", []byte("\xd0\xd2\xc9\xd7\xc5\xd4"))
+//	fmt.Println(text, ok)
+//	// привет true
+//
+// Nothing is computed when the package is loaded: every table is made when it
+// is first asked for, and kept.
+package charset
+
+import (
+	"bytes"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/transform"
+)
+
+// Lookup finds an encoding by its label. Letter case counts for nothing, and
+// runs of blanks, hyphens and underscores are alike, as in Python's codec
+// registry, whose names and aliases come first: "latin-1" and "iso-8859-1" are
+// true Latin-1. A label that Python does not know is looked up among the
+// WHATWG labels. name is the encoding's usual name in lower case.
+//
+// ok is false for an unknown label, and for Python's codecs that give no text
+// (hex, base64, idna …). The decoder of enc replaces errors with U+FFFD; its
+// encoder reports what the encoding cannot hold. enc is safe for concurrent use.
+func Lookup(label string) (enc encoding.Encoding, name string, ok bool) {
+	name, ok = canonical(label)
+	if !ok {
+		return nil, "", false
+	}
+	return pythonEncoding{name: name}, name, true
+}
+
+// Decode decodes the whole of b with the encoding that label names, see
+// [Lookup]. Bytes that are not valid in it become U+FFFD, as many as Python's
+// errors="replace" gives. ok is false where the label is unknown.
+func Decode(label string, b []byte) (text string, ok bool) {
+	name, ok := canonical(label)
+	if !ok {
+		return "", false
+	}
+	if name == "utf-8" && utf8.Valid(b) {
+		return string(b), true
+	}
+	out, _ := newCodec(name).decode(make([]byte, 0, len(b)+len(b)/2), b, true)
+	return string(out), true
+}
+
+// Decoder decodes bytes that arrive in pieces, so that a character cut by the
+// end of a piece is completed by the next one. What it appends in total does
+// not hang on where the cuts are: it is what [Decode] gives for the whole.
+//
+// Make one with [NewDecoder]; the zero value is not usable. A Decoder belongs
+// to one goroutine at a time.
+type Decoder struct {
+	name    string
+	codec   codec
+	pending []byte // The beginning of a character whose rest has not come yet.
+}
+
+// NewDecoder returns a decoder for the encoding that label names, see
+// [Lookup]; ok is false where the label is unknown.
+func NewDecoder(label string) (d *Decoder, ok bool) {
+	name, ok := canonical(label)
+	if !ok {
+		return nil, false
+	}
+	return &Decoder{name: name, codec: newCodec(name)}, true
+}
+
+// Decode appends to dst, in UTF-8, the text of src, and returns the extended
+// slice. Bytes at the end of src that may be the beginning of a character are
+// kept for the next call, unless final is set: then they become U+FFFD, and
+// the Decoder is ready for another text. src is not kept.
+func (d *Decoder) Decode(dst, src []byte, final bool) []byte {
+	if len(d.pending) > 0 {
+		src = append(d.pending, src...)
+	}
+	dst, n := d.codec.decode(dst, src, final)
+	if final {
+		d.pending, d.codec = nil, newCodec(d.name)
+		return dst
+	}
+	d.pending = bytes.Clone(src[n:])
+	return dst
+}
+
+// A codec decodes one encoding. It may keep state between calls, such as the
+// byte order or a shift, but no bytes.
+type codec interface {
+	// decode appends the text of src to dst and returns the extended slice
+	// and the number of bytes that it has used. It leaves bytes unused only
+	// where final is false and they are an incomplete character. It appends
+	// at most [maxGrowth] bytes for each byte used, and [slack] bytes more.
+	decode(dst, src []byte, final bool) ([]byte, int)
+}
+
+// pythonEncoding is the [encoding.Encoding] of a canonical name.
+type pythonEncoding struct{ name string }
+
+// NewDecoder implements [encoding.Encoding].
+func (e pythonEncoding) NewDecoder() *encoding.Decoder {
+	return &encoding.Decoder{Transformer: &transformer{name: e.name, codec: newCodec(e.name)}}
+}
+
+// NewEncoder implements [encoding.Encoding].
+func (e pythonEncoding) NewEncoder() *encoding.Encoder { return newEncoder(e.name) }
+
+// String returns the canonical name.
+func (e pythonEncoding) String() string { return e.name }
+
+// transformer makes a [transform.Transformer] of a codec.
+type transformer struct {
+	name  string
+	codec codec
+}
+
+const (
+	// maxGrowth is the number of UTF-8 bytes that one byte of input gives at
+	// most, over a whole text.
+	maxGrowth = 3
+	// slack is what an error or two give, found after the bytes that led to
+	// them were used.
+	slack = 12
+)
+
+// Reset implements [transform.Transformer].
+func (t *transformer) Reset() { t.codec = newCodec(t.name) }
+
+// Transform implements [transform.Transformer]. It takes no more of src than
+// surely fits into dst, so that it never has to take a step back.
+func (t *transformer) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err error) {
+	fits := max(0, min(len(src), (len(dst)-slack)/maxGrowth))
+	whole := fits == len(src)
+	if len(dst) < slack {
+		return 0, 0, transform.ErrShortDst
+	}
+	out, nSrc := t.codec.decode(dst[:0], src[:fits], atEOF && whole)
+	switch {
+	case !whole:
+		err = transform.ErrShortDst // Bytes left out of this step count as well.
+	case nSrc < len(src):
+		err = transform.ErrShortSrc
+	}
+	return len(out), nSrc, err
+}
