@@ -1,0 +1,121 @@
+package coding
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/zstd"
+)
+
+var brotliPool = sync.Pool{New: func() any { return new(brotliDecoder) }}
+
+// brotliDecoder undoes br (RFC 7932). Windows are 16 MiB at most: the format's
+// extension for larger ones is off in the library, and so an error.
+type brotliDecoder struct {
+	br brotli.Reader
+}
+
+func newBrotli(in io.Reader) *brotliDecoder {
+	b := brotliPool.Get().(*brotliDecoder)
+	_ = b.br.Reset(in) // never fails
+	return b
+}
+
+func (b *brotliDecoder) release() {
+	_ = b.br.Reset(nil)
+	brotliPool.Put(b)
+}
+
+// Read decodes into p.
+func (b *brotliDecoder) Read(p []byte) (int, error) {
+	n, err := b.br.Read(p)
+	if err != nil && err == excessive() {
+		err = ErrTrailing
+	}
+	return n, err
+}
+
+// excessive is the library's error for bytes behind the end, which it does not
+// export; an empty stream with one more byte brings it out.
+var excessive = sync.OnceValue(func() error {
+	_, err := brotli.NewReader(strings.NewReader("\x06\x00")).Read(make([]byte, 1))
+	return err
+})
+
+var zstdPool sync.Pool
+
+// zstdDecoder undoes zstd (RFC 8878): one frame or more.
+type zstdDecoder struct {
+	br    *bufio.Reader
+	taken *counter
+	dec   *zstd.Decoder
+	fault error // the first error; data may be left behind it
+}
+
+// counter counts what the library takes.
+type counter struct {
+	br *bufio.Reader
+	n  int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.br.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
+func newZstd(in io.Reader, window int) (*zstdDecoder, error) {
+	z, ok := zstdPool.Get().(*zstdDecoder)
+	if !ok {
+		dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
+		if err != nil {
+			return nil, err
+		}
+		br := bufio.NewReaderSize(nil, bufferSize)
+		z = &zstdDecoder{br: br, taken: &counter{br: br}, dec: dec}
+	}
+	z.br.Reset(in)
+	z.taken.n, z.fault = 0, nil
+	window = max(window, zstd.MinWindowSize)
+	if err := z.dec.ResetWithOptions(z.taken, zstd.WithDecoderMaxWindow(uint64(window))); err != nil {
+		return nil, err
+	}
+	return z, nil
+}
+
+func (z *zstdDecoder) release() {
+	z.br.Reset(nil)
+	if z.dec.Reset(nil) == nil {
+		zstdPool.Put(z)
+	}
+}
+
+// Read decodes into p, a block of 128 KiB at most ahead. The block that fails
+// its checksum is still to be had from the library after the error.
+func (z *zstdDecoder) Read(p []byte) (int, error) {
+	n, err := z.dec.Read(p)
+	if z.fault == nil && err != nil {
+		z.fault = z.cause(err)
+		if n == 0 && err != io.EOF {
+			n, _ = z.dec.Read(p)
+		}
+	}
+	if n > 0 {
+		return n, nil
+	}
+	return 0, z.fault
+}
+
+// cause tells what is no zstd from what follows it: the magic number of the
+// first frame is at the first four bytes.
+func (z *zstdDecoder) cause(err error) error {
+	const magic = 4
+	if errors.Is(err, zstd.ErrMagicMismatch) && z.taken.n > magic {
+		return ErrTrailing
+	}
+	return err
+}
