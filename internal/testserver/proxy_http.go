@@ -172,10 +172,10 @@ func (p *HTTPProxy) forward(conn net.Conn, req *http.Request) bool {
 	}
 	defer res.Body.Close()
 	// The connection to the host is closed after its response; the one to
-	// the client need not be.
-	res.Close = false
+	// the client only where the end of the body is not told otherwise.
+	res.Close = res.ContentLength < 0 && len(res.TransferEncoding) == 0
 	res.Header.Del("Connection")
-	return res.Write(conn) == nil && !req.Close
+	return res.Write(conn) == nil && !req.Close && !res.Close
 }
 
 // readHead reads up to and with the first blank line.
