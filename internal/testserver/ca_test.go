@@ -159,3 +159,21 @@ func TestSubjectHash(t *testing.T) {
 		assert.ErrorContains(t, err, "subject: ")
 	}
 }
+
+// A failedTest notes that it was ended.
+type failedTest struct {
+	testing.TB
+	failed []any
+}
+
+func (f *failedTest) Helper() {}
+
+func (f *failedTest) Fatal(args ...any) { f.failed = args }
+
+func TestMust(t *testing.T) {
+	f := &failedTest{}
+	must(f, nil)
+	assert.Empty(t, f.failed)
+	must(f, os.ErrInvalid)
+	assert.Equal(t, []any{os.ErrInvalid}, f.failed)
+}

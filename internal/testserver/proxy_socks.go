@@ -51,8 +51,8 @@ type SOCKSRequest struct {
 	ATYP    byte       // version 5: 1 for IPv4, 3 for a name, 4 for IPv6
 	Name    string     // the target, when it was a name
 	IP      netip.Addr // the target, when it was an address; 0.0.0.1 for 4A
-	Port    uint16
-	Raw     []byte // all bytes, from the first to the last of the request
+	Port    uint16     // the target's
+	Raw     []byte     // all bytes, from the first to the last of the request
 }
 
 // Target is the request's target as host:port.
@@ -79,7 +79,8 @@ func (p *SOCKSProxy) Start(tb testing.TB) *SOCKSProxy {
 // Addr is the address that the proxy listens on, as host:port.
 func (p *SOCKSProxy) Addr() string { return p.l.ln.Addr().String() }
 
-// Requests returns what was asked so far, in order of arrival.
+// Requests returns what was asked so far, one for each connection, in the order
+// of their first answers.
 func (p *SOCKSProxy) Requests() []SOCKSRequest {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -92,13 +93,10 @@ func (p *SOCKSProxy) serve(conn net.Conn) {
 		_, _ = io.Copy(io.Discard, conn)
 		return
 	}
-	s := &socksConn{p: p, conn: conn}
+	s := &socksConn{p: p, conn: conn, slot: -1}
 	s.r = io.TeeReader(conn, &s.raw)
 	target, err := s.negotiate()
-	s.req.Raw = s.raw.Bytes()
-	p.mu.Lock()
-	p.requests = append(p.requests, s.req)
-	p.mu.Unlock()
+	s.record() // for a client that left before it was answered
 	if err != nil {
 		return
 	}
@@ -115,7 +113,20 @@ type socksConn struct {
 	r    io.Reader // conn, with what is read going to raw
 	raw  bytes.Buffer
 	req  SOCKSRequest
+	slot int // of req in the proxy's list; -1 before it has one
 	err  error
+}
+
+// record puts what was read so far into the proxy's list.
+func (s *socksConn) record() {
+	s.req.Raw = bytes.Clone(s.raw.Bytes())
+	s.p.mu.Lock()
+	defer s.p.mu.Unlock()
+	if s.slot < 0 {
+		s.slot = len(s.p.requests)
+		s.p.requests = append(s.p.requests, SOCKSRequest{})
+	}
+	s.p.requests[s.slot] = s.req
 }
 
 // take reads n bytes; after an error they are zero.
@@ -142,8 +153,10 @@ func (s *socksConn) text() string {
 // counted reads a length byte and as many bytes as it says.
 func (s *socksConn) counted() []byte { return s.take(int(s.take(1)[0])) }
 
-// send writes an answer.
+// send writes an answer. What it answers is recorded first, so that a client
+// that has the answer finds its request in the list.
 func (s *socksConn) send(b ...byte) {
+	s.record()
 	if s.err == nil {
 		_, s.err = s.conn.Write(b)
 	}

@@ -14,8 +14,8 @@ import (
 
 // A Field is one header field, sent in the spelling and place it is given in.
 type Field struct {
-	Name  string
-	Value string
+	Name  string // a token (RFC 9110 section 5.6.2)
+	Value string // anything without control characters but tab; may be empty
 }
 
 // Limits bounds what [Connect] accepts of an answer. The zero value stands for

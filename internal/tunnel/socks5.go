@@ -14,7 +14,7 @@ import (
 type Addr struct {
 	Host string     // a name of 1 to 255 bytes; unused when IP is valid
 	IP   netip.Addr // an address without a zone
-	Port uint16
+	Port uint16     // any, 0 included
 }
 
 // The numbers of RFC 1928.
