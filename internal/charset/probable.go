@@ -36,6 +36,8 @@ const (
 	capitalInside = -6 // A capital after a small letter.
 	capitalFirst  = -2 // A capital after anything else.
 	quoteInside   = -5 // Typographic punctuation between letters.
+	latinLetter   = -4 // A letter of ASCII in a language of another script.
+	besideLatin   = -4 // A letter of one script right after one of the other.
 	asciiPart     = 0.5
 )
 
@@ -47,24 +49,37 @@ func (l *language) score(text []rune) float32 {
 		return l.scoreEast(text)
 	}
 	var sum float32
-	prev, prevRune := kindSpace, ' '
+	prev, before := kindSpace, ' '
 	for i, r := range text {
-		small := lower(r)
-		sym := l.symbol(small)
+		sym := l.symbol(lower(r))
 		p := l.pairs[prev][sym]
-		if small != r {
-			p += capital(prevRune)
+		if l.script != nil && r < utf8.RuneSelf && unicode.IsLetter(r) {
+			p = latinLetter // A foreign word, of which the model knows nothing.
 		}
-		if sym == kindQuote && r != '’' && r != '·' && prev >= firstLetter && i+1 < len(text) && unicode.IsLetter(text[i+1]) {
+		p += l.context(before, r)
+		if sym == kindQuote && prev >= firstLetter && i+1 < len(text) && unicode.IsLetter(text[i+1]) && r != '’' && r != '·' {
 			p += quoteInside
 		}
-		if r < utf8.RuneSelf && prevRune < utf8.RuneSelf {
+		if r < utf8.RuneSelf && before < utf8.RuneSelf {
 			p *= asciiPart
 		}
 		sum += p
-		prev, prevRune = sym, r
+		prev, before = sym, r
 	}
 	return sum
+}
+
+// context rates a character by case and script of the one before it.
+func (l *language) context(before, r rune) float32 {
+	var p float32
+	if r != lower(r) {
+		p = capital(before)
+	}
+	mixed := (before < utf8.RuneSelf) != (r < utf8.RuneSelf)
+	if l.script != nil && mixed && unicode.IsLetter(before) && unicode.IsLetter(r) {
+		p += besideLatin
+	}
+	return p
 }
 
 // capital rates a capital letter by what is before it.
@@ -77,7 +92,7 @@ func capital(before rune) float32 {
 
 // Logarithms of probabilities for text of East Asia.
 const (
-	eastASCII   = -4.0 // Any one ASCII character.
+	eastASCII   = -5.0 // Any one ASCII character.
 	eastBeside  = -3.0 // A character beside an ASCII letter.
 	eastForeign = -9.5
 )
@@ -90,8 +105,11 @@ func (l *language) scoreEast(text []rune) float32 {
 		switch {
 		case r < utf8.RuneSelf:
 			p := float32(eastASCII)
-			if prev < utf8.RuneSelf {
+			switch {
+			case prev < utf8.RuneSelf:
 				p *= asciiPart
+			case unicode.IsLetter(r):
+				p += eastBeside
 			}
 			sum += p
 		default:
