@@ -46,52 +46,46 @@ var excessive = sync.OnceValue(func() error {
 	return err
 })
 
-var zstdPool sync.Pool
+var bufferPool = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, bufferSize) }}
 
-// zstdDecoder undoes zstd (RFC 8878): one frame or more.
+// zstdDecoder undoes zstd (RFC 8878): one frame or more. The library's decoder
+// is made anew for each body and costs little without the window, which the
+// frame asks for: it has a channel within, and a channel made in a bubble of
+// testing/synctest must not be met outside of it.
 type zstdDecoder struct {
 	br    *bufio.Reader
-	taken *counter
+	n     int64 // bytes that the library took
 	dec   *zstd.Decoder
 	fault error // the first error; data may be left behind it
 }
 
-// counter counts what the library takes.
-type counter struct {
-	br *bufio.Reader
-	n  int64
-}
-
-func (c *counter) Read(p []byte) (int, error) {
-	n, err := c.br.Read(p)
-	c.n += int64(n)
-	return n, err
-}
-
 func newZstd(in io.Reader, window int) (*zstdDecoder, error) {
-	z, ok := zstdPool.Get().(*zstdDecoder)
-	if !ok {
-		dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
-		if err != nil {
-			return nil, err
-		}
-		br := bufio.NewReaderSize(nil, bufferSize)
-		z = &zstdDecoder{br: br, taken: &counter{br: br}, dec: dec}
-	}
+	z := &zstdDecoder{br: bufferPool.Get().(*bufio.Reader)}
 	z.br.Reset(in)
-	z.taken.n, z.fault = 0, nil
-	window = max(window, zstd.MinWindowSize)
-	if err := z.dec.ResetWithOptions(z.taken, zstd.WithDecoderMaxWindow(uint64(window))); err != nil {
+	var err error
+	z.dec, err = zstd.NewReader((*zstdInput)(z),
+		zstd.WithDecoderConcurrency(1), // no goroutines, no blocks ahead
+		zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxWindow(uint64(max(window, zstd.MinWindowSize))))
+	if err != nil {
 		return nil, err
 	}
 	return z, nil
 }
 
 func (z *zstdDecoder) release() {
+	z.dec.Close()
 	z.br.Reset(nil)
-	if z.dec.Reset(nil) == nil {
-		zstdPool.Put(z)
-	}
+	bufferPool.Put(z.br)
+}
+
+// zstdInput is what the library reads from.
+type zstdInput zstdDecoder
+
+func (z *zstdInput) Read(p []byte) (int, error) {
+	n, err := z.br.Read(p)
+	z.n += int64(n)
+	return n, err
 }
 
 // Read decodes into p, a block of 128 KiB at most ahead. The block that fails
@@ -114,7 +108,7 @@ func (z *zstdDecoder) Read(p []byte) (int, error) {
 // first frame is at the first four bytes.
 func (z *zstdDecoder) cause(err error) error {
 	const magic = 4
-	if errors.Is(err, zstd.ErrMagicMismatch) && z.taken.n > magic {
+	if errors.Is(err, zstd.ErrMagicMismatch) && z.n > magic {
 		return ErrTrailing
 	}
 	return err

@@ -135,14 +135,17 @@ func (l *layer) Read(p []byte) (int, error) {
 		return 0, l.err
 	}
 	if l.dec == nil {
-		dec, err := newDecoder(l.kind, &l.in, l.lim)
-		if err != nil {
-			l.err = l.wrap(err)
+		if l.dec, l.err = newDecoder(l.kind, &l.in, l.lim); l.err != nil {
 			return 0, l.err
 		}
-		l.dec = dec
 	}
-	n, err := l.dec.Read(p)
+	var (
+		n   int
+		err error
+	)
+	for n == 0 && err == nil { // brotli may give nothing for something
+		n, err = l.dec.Read(p)
+	}
 	l.out += int64(n)
 	switch {
 	case err != nil:
@@ -184,7 +187,11 @@ func newDecoder(k kind, in *source, lim Limits) (decoder, error) {
 	case brotlied:
 		return newBrotli(in), nil
 	default:
-		return newZstd(in, lim.window())
+		z, err := newZstd(in, lim.window())
+		if err != nil {
+			return nil, err
+		}
+		return z, nil
 	}
 }
 
@@ -217,7 +224,7 @@ func (s *source) Read(p []byte) (int, error) {
 			return n, nil
 		}
 		if err != nil {
-			s.held = err
+			return 0, s.fail(err)
 		}
 	}
 	return 0, s.fail(io.ErrNoProgress)
