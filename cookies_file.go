@@ -1,0 +1,241 @@
+package requests
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	cookieFileHeader = "# Netscape HTTP Cookie File\n"
+	httpOnlyPrefix   = "#HttpOnly_"
+	// maxCookieLineSlack is what a line may hold besides name and value.
+	maxCookieLineSlack = 2*maxCookieAttribute + 128
+	// maxCookieLine bounds a line where the jar itself has no bound.
+	maxCookieLine = 1 << 20
+)
+
+// Save writes the jar to a file in the format of [CookieJar.WriteTo]. The file appears at once and whole, readable by
+// its owner alone: it is written under another name in the same directory, synced and renamed. A symbolic link at path
+// is replaced and not followed. Where Save fails the old file is as it was.
+func (j *CookieJar) Save(path string) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".cookies-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = j.WriteTo(f)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// syncDir makes a rename within dir last through a power failure, where the system can.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, os.ErrInvalid) {
+		return err
+	}
+	return nil
+}
+
+// Load stores the cookies of a file as [CookieJar.ReadFrom] does.
+func (j *CookieJar) Load(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = j.ReadFrom(f)
+	return err
+}
+
+// WriteTo writes all cookies that have not expired in the format of Netscape's cookies.txt, which curl, wget and
+// Python's MozillaCookieJar share: one line a cookie, seven fields with tabs between them:
+//
+//	[#HttpOnly_]domain  subdomains?  path  secure?  expiry  name  value
+//
+// Expiry is in seconds of Unix time, 0 for a cookie that ends with the session. SameSite has no place there and is
+// lost. It is an [io.WriterTo].
+func (j *CookieJar) WriteTo(w io.Writer) (int64, error) {
+	now := j.clock()
+	out := []byte(cookieFileHeader)
+	for _, r := range j.records() {
+		if !r.expired(now) {
+			out = r.appendLine(out)
+		}
+	}
+	n, err := w.Write(out)
+	return int64(n), err
+}
+
+// appendLine appends the cookie as a line of a file. The checks on the way in have seen to it that no field holds a
+// line end, and none but the last a tab.
+func (r *cookieRecord) appendLine(dst []byte) []byte {
+	if r.httpOnly {
+		dst = append(dst, httpOnlyPrefix...)
+	}
+	expires := int64(0)
+	if !r.expires.IsZero() {
+		expires = r.expires.Unix()
+	}
+	for _, field := range []string{
+		r.domain, fileBool(strings.HasPrefix(r.domain, ".")), r.path, fileBool(r.secure),
+		strconv.FormatInt(expires, 10), r.name,
+	} {
+		dst = append(dst, field...)
+		dst = append(dst, '\t')
+	}
+	dst = append(dst, r.value...)
+	return append(dst, '\n')
+}
+
+func fileBool(b bool) string {
+	return strings.ToUpper(strconv.FormatBool(b))
+}
+
+// ReadFrom stores the cookies of a file in the format of [CookieJar.WriteTo], besides those that are in the jar,
+// which they win over. Comments and empty lines are passed over, and so are cookies that have expired and, as in
+// Set-Cookie lines, those without a name. All is read before anything is stored: a line that is too long, is no
+// cookie or holds control bytes is an error that matches [ErrBadCookie], names the line by its number and leaves the
+// jar as it was. The file speaks for the caller: no rule about who may set what applies. It is an [io.ReaderFrom].
+func (j *CookieJar) ReadFrom(r io.Reader) (int64, error) {
+	now, lim := j.clock(), j.Limits.bounds()
+	counter := &countingReader{r: r}
+	records, err := readCookieFile(counter, now, lim)
+	if err != nil {
+		return counter.n, err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, r := range records {
+		j.store.put(r, lim, now)
+	}
+	return counter.n, nil
+}
+
+type countingReader struct {
+	r io.Reader
+	n int64
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// readCookieFile reads all records of a file that are still good.
+func readCookieFile(in io.Reader, now time.Time, lim cookieBounds) ([]cookieRecord, error) {
+	var records []cookieRecord
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, lineBound(lim))
+	number := 0
+	for lines.Scan() {
+		number++
+		r, ok, err := parseCookieLine(lines.Text(), lim)
+		if err != nil {
+			return nil, atLine(err, number)
+		}
+		if ok && !r.expired(now) {
+			records = append(records, r)
+		}
+	}
+	err := lines.Err()
+	if errors.Is(err, bufio.ErrTooLong) {
+		return nil, atLine(badCookie("", "line is too long"), number+1)
+	}
+	return records, err
+}
+
+func lineBound(lim cookieBounds) int {
+	if lim.cookieBytes == math.MaxInt {
+		return maxCookieLine
+	}
+	return lim.cookieBytes + maxCookieLineSlack
+}
+
+// atLine adds the line's number, and takes the name out: it is the file's content, not the caller's.
+func atLine(err error, number int) error {
+	var bad *CookieError
+	if errors.As(err, &bad) {
+		return &CookieError{Line: number, Reason: bad.Reason, Err: bad.Err}
+	}
+	return err
+}
+
+// parseCookieLine reads one line; false for one that holds no cookie.
+func parseCookieLine(line string, lim cookieBounds) (cookieRecord, bool, error) {
+	var r cookieRecord
+	line, r.httpOnly = strings.CutPrefix(line, httpOnlyPrefix)
+	if !r.httpOnly && strings.HasPrefix(line, "#") || trimBlanks(line) == "" {
+		return r, false, nil
+	}
+	fields := strings.SplitN(line, "\t", 7)
+	if len(fields) == 6 {
+		fields = append(fields, "") // editors and curl drop the tab before an empty value
+	}
+	if len(fields) != 7 {
+		return r, false, badCookie("", "line has not seven fields")
+	}
+	if fields[5] == "" {
+		return r, false, nil
+	}
+	r.path, r.name, r.value = fields[2], fields[5], fields[6]
+	return r, true, r.readFields(fields, lim)
+}
+
+// readFields reads the fields of a line that need more than copying.
+func (r *cookieRecord) readFields(fields []string, lim cookieBounds) error {
+	below, ok1 := parseFileBool(fields[1])
+	secure, ok2 := parseFileBool(fields[3])
+	expires, ok3 := parseFileExpiry(fields[4])
+	domain, ok4 := callerDomain(fields[0])
+	if !ok1 || !ok2 || !ok3 || !ok4 {
+		return badCookie("", "field is not of its type")
+	}
+	r.secure, r.expires = secure, expires
+	r.domain = strings.TrimPrefix(domain, ".")
+	if below && r.domain != "" {
+		r.domain = "." + r.domain // the second field decides, as in curl
+	}
+	if r.path == "" {
+		r.path = "/"
+	}
+	return r.check(lim)
+}
+
+func parseFileBool(s string) (value, ok bool) {
+	value = strings.EqualFold(s, "TRUE")
+	return value, value || strings.EqualFold(s, "FALSE")
+}
+
+// parseFileExpiry reads Unix seconds; 0, and nothing as Python writes it, is the end of the session.
+func parseFileExpiry(s string) (time.Time, bool) {
+	if s == "" || s == "0" {
+		return time.Time{}, true
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return time.Time{}, false
+	}
+	if n >= maxCookieTime.Unix() {
+		return maxCookieTime, true
+	}
+	return time.Unix(max(n, 0), 0).UTC(), true
+}

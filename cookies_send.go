@@ -1,0 +1,209 @@
+package requests
+
+import (
+	"cmp"
+	"math"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// cookieRules varies which cookies a request gets. The zero value is for a URL that the caller gave.
+type cookieRules struct {
+	// foreign: a redirect has led to another host; cookies for every host stay at home.
+	foreign bool
+	// jarWins: the jar's cookie beats the call's of the same domain, path and name. So it is after a redirect, where
+	// Requests merges the session's jar into the call's anew.
+	jarWins bool
+}
+
+// sentCookie is a cookie that matches a request, with what decides its place in the header.
+type sentCookie struct {
+	cookieKey
+	value string
+	group uint64       // order of the domain
+	seq   uint64       // order within it
+	entry *cookieEntry // nil for a call's own
+	drop  bool
+}
+
+// header appends the value of the Cookie header for u to dst, and nothing where no cookie matches.
+func (j *CookieJar) header(dst []byte, u cookieURL, rules cookieRules) []byte {
+	return j.headerWith(dst, nil, u, rules)
+}
+
+// headerWith is header with a call's own cookies on top of the jar, as though they were in a copy of it: each
+// replaces the jar's cookie of the same domain, path and name in its place, or is sent besides it. The cookies of
+// extra follow the conventions of [CookieJar] and have been through [checkCallCookie].
+func (j *CookieJar) headerWith(dst []byte, extra []*http.Cookie, u cookieURL, rules cookieRules) []byte {
+	now, limit := j.clock(), j.Limits.bounds().headerBytes
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var space [12]sentCookie
+	matches := j.store.appendMatches(space[:0], u, !rules.foreign, now)
+	if len(extra) > 0 {
+		matches = j.store.merge(matches, extra, u, rules, now)
+	}
+	sortSent(matches)
+	return j.store.appendSent(dst, fitHeader(matches, limit))
+}
+
+// appendMatches collects the jar's cookies for u (RFC 6265 5.4 step 1), those for every host where own is true.
+func (s *cookieStore) appendMatches(dst []sentCookie, u cookieURL, own bool, now time.Time) []sentCookie {
+	path := cmp.Or(u.path, "/")
+	if site := s.sites[""]; own && site != nil {
+		dst = site.groups[0].appendMatches(dst, path, u.secure, now)
+	}
+	if u.host == "" {
+		return dst
+	}
+	if site := s.sites[u.host]; site != nil {
+		dst = site.groups[0].appendMatches(dst, path, u.secure, now)
+		dst = site.groups[1].appendMatches(dst, path, u.secure, now)
+	}
+	if len(u.host) > maxCookieAttribute {
+		return dst // no domain is that long, and the loop must stay linear
+	}
+	for domain := parentDomain(u.host); domain != ""; domain = parentDomain(domain) {
+		if site := s.sites[domain]; site != nil {
+			dst = site.groups[1].appendMatches(dst, path, u.secure, now)
+		}
+	}
+	return dst
+}
+
+func (g *cookieGroup) appendMatches(dst []sentCookie, path string, secure bool, now time.Time) []sentCookie {
+	if g == nil {
+		return dst
+	}
+	g.places.match(path, func(p *cookiePlace) bool {
+		for e := p.cookies.first; e != nil; e = e.links[inPlace].next {
+			if (!e.secure || secure) && !e.expired(now) {
+				dst = append(dst, sentCookie{cookieKey: e.cookieKey, value: e.value, group: g.seq, seq: e.seq, entry: e})
+			}
+		}
+		return true
+	})
+	return dst
+}
+
+// merge puts a call's cookies on top of the jar's matches.
+func (s *cookieStore) merge(matches []sentCookie, extra []*http.Cookie, u cookieURL, rules cookieRules, now time.Time) []sentCookie {
+	at := make(map[cookieKey]int, len(matches)+len(extra))
+	for i := range matches {
+		at[matches[i].cookieKey] = i
+	}
+	groups := make(map[string]uint64)
+	for i, c := range extra {
+		x := sentCookie{cookieKey: cookieKey{c.Domain, cmp.Or(c.Path, "/"), c.Name}, value: c.Value}
+		if !x.matches(u, rules.foreign) {
+			continue
+		}
+		x.drop = c.Secure && !u.secure || !c.Expires.IsZero() && !now.Before(c.Expires)
+		old, found := at[x.cookieKey]
+		switch {
+		case found && rules.jarWins && matches[old].entry != nil:
+		case found:
+			x.group, x.seq = matches[old].group, matches[old].seq
+			matches[old] = x
+		default:
+			x.group, x.seq = s.groupOf(x.domain, groups, i), math.MaxUint64/2+uint64(i)
+			at[x.cookieKey] = len(matches)
+			matches = append(matches, x)
+		}
+	}
+	return slices.DeleteFunc(matches, func(c sentCookie) bool { return c.drop })
+}
+
+// groupOf is the order of a domain: the jar's, or behind all of them by first appearance among a call's cookies.
+func (s *cookieStore) groupOf(domain string, fresh map[string]uint64, i int) uint64 {
+	if seq, ok := fresh[domain]; ok {
+		return seq
+	}
+	seq := math.MaxUint64/2 + uint64(i)
+	bare := strings.TrimPrefix(domain, ".")
+	if site := s.sites[bare]; site != nil {
+		if g := site.groups[boolIndex(bare != domain)]; g != nil {
+			seq = g.seq
+		}
+	}
+	fresh[domain] = seq
+	return seq
+}
+
+// matches reports whether a call's cookie goes to u by domain and path.
+func (c *sentCookie) matches(u cookieURL, foreign bool) bool {
+	if !pathMatch(cmp.Or(u.path, "/"), c.path) {
+		return false
+	}
+	if bare, dotted := strings.CutPrefix(c.domain, "."); dotted {
+		return domainMatch(u.host, bare)
+	}
+	return c.domain == u.host || c.domain == "" && !foreign
+}
+
+// sortSent orders cookies as Requests sends them: longer paths first (RFC 6265 5.4 step 2), then by domain in order
+// of first use, then by creation.
+func sortSent(matches []sentCookie) {
+	slices.SortFunc(matches, func(a, b sentCookie) int {
+		return cmp.Or(cmp.Compare(len(b.path), len(a.path)), cmp.Compare(a.group, b.group), cmp.Compare(a.seq, b.seq))
+	})
+}
+
+// fitHeader cuts cookies from the end that servers gave, until all that remains fits the limit.
+func fitHeader(matches []sentCookie, limit int) []sentCookie {
+	total := 0
+	for i := range matches {
+		total += matches[i].size()
+	}
+	// "; " stands before each cookie but the first.
+	for i := len(matches) - 1; i >= 0 && total-2 > limit; i-- {
+		if c := &matches[i]; c.entry != nil && c.domain != "" {
+			total -= c.size()
+			c.drop = true
+		}
+	}
+	return matches
+}
+
+func (c *sentCookie) size() int { return len("; ") + len(c.name) + len("=") + len(c.value) }
+
+// appendSent writes the header and notes the use of its cookies.
+func (s *cookieStore) appendSent(dst []byte, matches []sentCookie) []byte {
+	total := 0
+	for i := range matches {
+		total += matches[i].size()
+	}
+	dst = slices.Grow(dst, total)
+	start := len(dst)
+	for i := range matches {
+		c := &matches[i]
+		if c.drop {
+			continue
+		}
+		if len(dst) > start {
+			dst = append(dst, "; "...)
+		}
+		dst = append(dst, c.name...)
+		dst = append(dst, '=')
+		dst = append(dst, c.value...)
+		if c.entry != nil {
+			s.touch(c.entry)
+		}
+	}
+	return dst
+}
+
+// checkCallCookie checks a cookie that comes with one call, by the rules of [CookieJar.Set], and returns the copy
+// that [CookieJar.headerWith] takes.
+func checkCallCookie(c *http.Cookie, now time.Time) (*http.Cookie, error) {
+	r, err := callerCookie(c, now, CookieLimits{CookieBytes: -1}.bounds())
+	if err != nil {
+		return nil, err
+	}
+	if c.MaxAge < 0 {
+		r.expires = time.Unix(0, 0).UTC()
+	}
+	return r.plain(), nil
+}
