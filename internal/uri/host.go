@@ -97,12 +97,11 @@ func mapHost(host string) (text, reason string) {
 	case len(host) > maxHost:
 		return "", badLabel
 	}
-	profile := idna.New(idna.MapForLookup(), idna.BidiRule(), idna.VerifyDNSLength(true))
-	text, err := profile.ToASCII(host)
+	mapped, err := idna.New(idna.MapForLookup()).ToUnicode(host)
 	if err != nil {
 		return "", badLabel
 	}
-	return text, ""
+	return encodeIDNA(mapped)
 }
 
 // normalizeIPv6 returns a literal in brackets in lower case. A zone id is

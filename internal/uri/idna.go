@@ -46,7 +46,9 @@ func encodeLabel(label string) (string, bool) {
 	if !validLabel(label) {
 		return "", false
 	}
-	text, err := idna.Registration.ToASCII(label)
+	// The profile looks for hyphens at byte offsets, validLabel at characters.
+	profile := idna.New(idna.ValidateForRegistration(), idna.CheckHyphens(false))
+	text, err := profile.ToASCII(label)
 	return text, err == nil
 }
 
@@ -104,6 +106,10 @@ func validLabel(label string) bool {
 		return false
 	}
 	runes := []rune(label)
+	last := len(runes) - 1
+	if runes[0] == '-' || runes[last] == '-' || last >= 3 && runes[2] == '-' && runes[3] == '-' {
+		return false // RFC 5891 section 4.2.3.1
+	}
 	for i, r := range runes {
 		if r < utf8.RuneSelf {
 			if !letterDigitHyphen(r) {

@@ -53,8 +53,12 @@ func Prepare(raw string, params []Param, rawQuery string) (URL, error) {
 // checked is [view] with its failures as errors.
 func checked(text string) (URL, error) {
 	u, reason := view(text)
-	if reason == "" && u.Host == "" {
+	switch {
+	case reason != "":
+	case u.Host == "":
 		reason = noHost
+	case u.Host == ".":
+		reason = badLabel
 	}
 	if reason != "" {
 		return URL{}, newError(InvalidURL, text, reason)
@@ -88,13 +92,7 @@ func normalize(text string) (parts, error) {
 	case host[0] == '*', host[0] == '.':
 		return p, newError(InvalidURL, text, badLabel)
 	}
-	p.authority = host
-	if userinfo != "" {
-		p.authority = userinfo + "@" + host
-	}
-	if port != "" {
-		p.authority += ":" + port
-	}
+	p.authority = joinAuthority(userinfo, host, port)
 	if isHTTP(p.scheme) {
 		p.path = removeDots(settle(p.path, inPath))
 		p.query = settle(p.query, inQuery)
@@ -134,6 +132,17 @@ func normalizeAuthority(p parts) (userinfo, host, port, reason string) {
 	}
 	host, reason = normalizeHost(host)
 	return settle(userinfo, inUserinfo), host, port, reason
+}
+
+// joinAuthority puts an authority together. Empty parts leave no delimiter.
+func joinAuthority(userinfo, host, port string) string {
+	if userinfo != "" {
+		host = userinfo + "@" + host
+	}
+	if port != "" {
+		host += ":" + port
+	}
+	return host
 }
 
 // encodeBrackets escapes the brackets in a text that is not escaped otherwise,

@@ -2,13 +2,14 @@ package uri
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
 // Reasons that only the URL of a proxy can give. The first is that of Requests.
 const (
 	badProxy = "Please check proxy URL. It is malformed and could be missing the host."
-	badChars = "the proxy URL has white space or control characters."
+	badChars = "the proxy URL has white space in its host, control characters, or is not UTF-8."
 )
 
 // ParseProxy returns the URL of a proxy from a setting such as "http://p:3128",
@@ -20,16 +21,12 @@ const (
 // A value without a host is an [Error] of the kind [InvalidProxyURL]; a host or
 // port that is malformed is one of the kind [InvalidURL].
 func ParseProxy(value string) (URL, error) {
-	if !utf8.ValidString(value) || strings.ContainsFunc(value, isSpaceOrControl) {
+	if !utf8.ValidString(value) || strings.ContainsFunc(value, unicode.IsControl) {
 		return URL{}, newError(InvalidProxyURL, value, badChars)
 	}
-	p := splitLoose(value)
-	if isHostPort(value) {
-		p = split("//" + value)
-	}
-	p.scheme = strings.ToLower(p.scheme)
-	if p.scheme == "" {
-		p.scheme = "http"
+	p := splitProxy(value)
+	if _, hostPort := cutUserinfo(p.authority); strings.ContainsFunc(hostPort, unicode.IsSpace) {
+		return URL{}, newError(InvalidProxyURL, value, badChars)
 	}
 	host := p
 	host.scheme = "" // the host's rules are those of http for all schemes
@@ -40,13 +37,7 @@ func ParseProxy(value string) (URL, error) {
 	case name == "":
 		return URL{}, newError(InvalidProxyURL, value, badProxy)
 	}
-	p.authority = name
-	if userinfo != "" {
-		p.authority = userinfo + "@" + name
-	}
-	if port != "" {
-		p.authority += ":" + port
-	}
+	p.authority = joinAuthority(userinfo, name, port)
 	p.path, p.query, p.fragment = settle(p.path, inPath), settle(p.query, inQuery), settle(p.fragment, inQuery)
 	u, err := checked(p.text())
 	if err != nil {
@@ -54,6 +45,19 @@ func ParseProxy(value string) (URL, error) {
 	}
 	u.Opaque = !isHTTP(u.Scheme)
 	return u, nil
+}
+
+// splitProxy is [split] for a value that need not have a scheme.
+func splitProxy(value string) parts {
+	p := splitLoose(value)
+	if isHostPort(value) {
+		p = split("//" + value)
+	}
+	p.scheme = strings.ToLower(p.scheme)
+	if p.scheme == "" {
+		p.scheme = "http"
+	}
+	return p
 }
 
 // isHostPort reports whether value is a name without a dot and a port, such as
@@ -71,5 +75,3 @@ func isHostPort(value string) bool {
 	}
 	return true
 }
-
-func isSpaceOrControl(r rune) bool { return r <= ' ' || r == 0x7f || isSpace(r) }
