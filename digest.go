@@ -1,16 +1,168 @@
 package requests
 
-import "context"
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"hash"
+	"io"
+	"net/http"
+	"sync"
 
-// Digest is an [Authenticator] that answers challenges (RFC 7616). Its nonces
-// are kept by origin, and it answers only the origin that it was first used
-// for. It may be used by many goroutines at once.
+	"github.com/seed-9ea40bd3/requests/internal/digest"
+)
+
+// Digest is an [Authenticator] that answers challenges (RFC 7616): of several
+// the strongest, by SHA-512-256, SHA-256, SHA or MD5, their -sess forms, for
+// auth and auth-int. It answers only the origin that it was first used for;
+// what another one asks is handed back. Once the origin's nonce is known,
+// later requests are authenticated at once.
+//
+// It may be used by many goroutines at once, and must not be copied after its
+// first use.
 type Digest struct {
 	Username, Password string
+
+	mu     sync.Mutex
+	origin string
+	nonce  nonceState
 }
 
-// Authenticate adds Authorization where a nonce of the origin is known.
-func (d *Digest) Authenticate(context.Context, *PreparedRequest) error { return nil }
+// nonceState is what is known of a server's nonce.
+type nonceState struct {
+	params digest.Params
+	known  bool
+	count  uint32
+	cnonce string // the same for all requests under a nonce, for -sess
+}
+
+// use counts a use of the nonce.
+func (n *nonceState) use() (digest.Params, uint32, string, error) {
+	n.count++
+	if n.cnonce == "" || !n.params.Session() {
+		cnonce, err := digest.NewCnonce(rand.Reader)
+		if err != nil {
+			return n.params, 0, "", err
+		}
+		n.cnonce = cnonce
+	}
+	return n.params, n.count, n.cnonce, nil
+}
+
+// learn takes the challenges of a refusal. It reports whether they can be
+// answered, and whether they say that the last nonce was merely old.
+func (n *nonceState) learn(fields []string) (ok, stale bool) {
+	params, ok := digest.Select(digest.ParseChallenges(fields))
+	if !ok {
+		return false, false
+	}
+	if !n.known || params.Nonce != n.params.Nonce {
+		n.count, n.cnonce = 0, ""
+	}
+	n.params, n.known = params, true
+	return true, params.Stale
+}
+
+// Authenticate adds Authorization where a nonce of the origin is known, and
+// binds the credentials to the origin of their first request.
+func (d *Digest) Authenticate(_ context.Context, p *PreparedRequest) error {
+	d.mu.Lock()
+	if d.origin == "" {
+		d.origin = p.target.Origin()
+	}
+	if d.origin != p.target.Origin() || !d.nonce.known {
+		d.mu.Unlock()
+		return nil
+	}
+	params, count, cnonce, err := d.nonce.use()
+	d.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return d.sign(p, params, count, cnonce)
+}
+
+// Challenge answers a 401 of the origin, once for a request, and once more
+// where the nonce was stale.
+func (d *Digest) Challenge(_ context.Context, r *Response) (*PreparedRequest, error) {
+	p := r.Request
+	if r.StatusCode != http.StatusUnauthorized || p.target.Opaque {
+		return nil, nil
+	}
+	d.mu.Lock()
+	if d.origin != p.target.Origin() {
+		d.mu.Unlock()
+		return nil, nil
+	}
+	ok, stale := d.nonce.learn(rawValues(r.Headers, "WWW-Authenticate"))
+	if !ok || !p.mayAnswer(stale) {
+		d.mu.Unlock()
+		return nil, nil
+	}
+	params, count, cnonce, err := d.nonce.use()
+	d.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	if !p.Body.Replayable() {
+		return nil, withResponse(&Error{
+			kind: ErrUnrewindableBody, reason: "the body can be sent only once, and the challenge asks for it again",
+		}, r)
+	}
+	next := p.Copy()
+	next.answered(stale)
+	return next, d.sign(next, params, count, cnonce)
+}
+
+// sign sets Authorization.
+func (d *Digest) sign(p *PreparedRequest, params digest.Params, count uint32, cnonce string) error {
+	value, err := digestValue(digest.Credentials{Username: d.Username, Password: d.Password}, p, p.target.Target(), params, count, cnonce)
+	if err != nil {
+		return err
+	}
+	p.Headers.put(headerField{name: "Authorization", value: value, raw: true})
+	return nil
+}
+
+// digestValue computes an answer.
+func digestValue(c digest.Credentials, p *PreparedRequest, target string, params digest.Params, count uint32, cnonce string) (string, error) {
+	value, err := params.Authorize(c, p.Method, target, count, cnonce, p.Body.hash)
+	var field *digest.FieldError
+	if errors.As(err, &field) {
+		return "", &Error{kind: ErrInvalidHeader, Err: err}
+	}
+	return value, err
+}
+
+// hash sums the body, for auth-int.
+func (p *Payload) hash(newHash func() hash.Hash) ([]byte, error) {
+	h := newHash()
+	if p == nil {
+		return h.Sum(nil), nil
+	}
+	if !p.Replayable() {
+		return nil, &Error{kind: ErrUnrewindableBody, reason: "the body can be sent only once, and auth-int must read it before"}
+	}
+	r, err := p.open()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	_, err = io.Copy(h, r)
+	return h.Sum(nil), err
+}
+
+// mayAnswer reports whether a challenge to this request is answered: once,
+// and once more where it says that the nonce was stale.
+func (p *PreparedRequest) mayAnswer(stale bool) bool {
+	return p.answers == 0 || stale && !p.staleAnswered
+}
+
+// answered counts an answer to a challenge.
+func (p *PreparedRequest) answered(stale bool) {
+	p.answers++
+	p.staleAnswered = p.staleAnswered || stale
+}
 
 // String names the scheme alone.
 func (d *Digest) String() string { return "Digest auth" }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -113,10 +114,16 @@ type Error struct {
 	// False is a promise.
 	MaybeSent bool
 
-	kind   error
-	extra  error // a second kind, or nil
-	reason string
+	kind     error
+	extra    error // a second kind, or nil
+	reason   string
+	dialled  bool // it failed in making a connection
+	attempts []Attempt
 }
+
+// Attempts returns what was tried before the attempt that this is the error
+// of, by the policy of retries.
+func (e *Error) Attempts() []Attempt { return slices.Clone(e.attempts) }
 
 // Error returns the operation, the URL, the reason and the cause.
 func (e *Error) Error() string {

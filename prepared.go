@@ -34,8 +34,10 @@ type PreparedRequest struct {
 	auth    Authenticator  // what was applied, asked about challenges
 	cookies []*http.Cookie // the caller's, of this call
 	host    string         // of the URL that the caller gave: whose are cookies
-	jarred  bool           // the Cookie header was made, not given
-	noAuth  bool           // Authorization is none of the caller's
+
+	redirected    bool
+	answers       int // to challenges
+	staleAnswered bool
 }
 
 // Prepare makes the request ready to send, by itself: no session's state and
@@ -69,7 +71,7 @@ func (p *PreparedRequest) prepare(ctx context.Context, r *Request, headers Heade
 		err = p.prepareBody(r)
 	}
 	if err == nil {
-		err = p.prepareAuth(ctx, r.Auth)
+		err = p.prepareAuth(ctx, r)
 	}
 	if err == nil {
 		p.prepareHooks(r.Hooks, r.ExtraHooks)
@@ -149,10 +151,8 @@ func (p *PreparedRequest) prepareCookies(call []*http.Cookie, jar *CookieJar) er
 		if c == nil {
 			return invalidOption("cookie is nil")
 		}
-		if c.MaxAge >= 0 {
-			if err := checkCookie(c); err != nil {
-				return err
-			}
+		if err := checkCallCookie(c); err != nil {
+			return err
 		}
 	}
 	p.buildCookies(jar)
@@ -164,13 +164,17 @@ func (p *PreparedRequest) buildCookies(jar *CookieJar) {
 	if p.target.Opaque || p.Headers.Has("Cookie") {
 		return
 	}
-	own := p.target.Host == p.host
-	if jar == nil && (len(p.cookies) == 0 || !own) {
-		return
+	foreign := p.target.Host != p.host
+	if jar == nil {
+		if len(p.cookies) == 0 || foreign {
+			return
+		}
+		jar = new(CookieJar)
 	}
-	if value := cookieHeader(jar, p.cookies, p.cookieURL(), own); value != "" {
-		p.Headers.fields = append(p.Headers.fields, headerField{name: "Cookie", value: value, raw: true})
-		p.jarred = true
+	rules := cookieRules{foreign: foreign, jarWins: p.redirected}
+	var room [512]byte
+	if value := jar.headerWith(room[:0], p.cookies, p.cookieURL(), rules); len(value) > 0 {
+		p.Headers.fields = append(p.Headers.fields, headerField{name: "Cookie", value: string(value), raw: true})
 	}
 }
 
@@ -224,11 +228,18 @@ func (p *PreparedRequest) SetBody(body *Payload) {
 	}
 }
 
-// prepareAuth applies the caller's auth or, where there is none, user and
-// password of the URL.
-func (p *PreparedRequest) prepareAuth(ctx context.Context, auth Authenticator) error {
+// prepareAuth applies the caller's auth or, where there is none, a netrc
+// entry or else user and password of the URL.
+func (p *PreparedRequest) prepareAuth(ctx context.Context, r *Request) error {
+	auth := r.Auth
 	if auth == nil {
-		user, password, ok := p.target.Auth()
+		user, password, ok := "", "", false
+		if r.netrc != nil {
+			user, password, ok = r.netrc(p.target.Host)
+		}
+		if !ok {
+			user, password, ok = p.target.Auth()
+		}
 		if !ok {
 			return nil
 		}

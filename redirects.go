@@ -1,6 +1,8 @@
 package requests
 
 import (
+	"context"
+	"maps"
 	"net/http"
 	"strings"
 
@@ -42,10 +44,10 @@ func stripsAuth(from, to uri.URL) bool {
 	if !strings.EqualFold(from.Host, to.Host) {
 		return true
 	}
-	if from.Scheme == "http" && from.PortNumber() == "80" && to.Scheme == "https" && to.PortNumber() == "443" {
+	if from.Scheme == "http" && from.EffectivePort() == "80" && to.Scheme == "https" && to.EffectivePort() == "443" {
 		return false
 	}
-	return from.Scheme != to.Scheme || from.PortNumber() != to.PortNumber()
+	return from.Scheme != to.Scheme || from.EffectivePort() != to.EffectivePort()
 }
 
 // redirected returns the request that follows a redirect, without cookies and
@@ -62,9 +64,48 @@ func redirected(p *PreparedRequest, status int, to uri.URL) *PreparedRequest {
 	}
 	next.Headers.Del("Cookie")
 	next.Headers.Del("Proxy-Authorization")
-	next.jarred = false
+	next.redirected = true
+	next.answers, next.staleAnswered = 0, false
 	if stripsAuth(p.target, to) {
 		next.Headers.Del("Authorization")
 	}
 	return next
 }
+
+// redirect returns the request that follows a response of p's to location,
+// with cookies and netrc for where it goes.
+func (s *Session) redirect(ctx context.Context, p *PreparedRequest, status int, location string) (*PreparedRequest, error) {
+	location, _ = toLatin1(location)
+	to, err := uri.Resolve(p.target, location)
+	if err != nil {
+		return nil, inRequest(p, "redirect", urlError(err))
+	}
+	next := redirected(p, status, to)
+	next.buildCookies(s.jar())
+	if d, ok := p.auth.(*Digest); ok {
+		next.Headers.Del("Authorization")
+		return next, d.Authenticate(ctx, next)
+	}
+	if s.IgnoreEnv || next.Headers.Has("Authorization") || to.Opaque {
+		return next, nil
+	}
+	if user, password, ok := s.env.netrc(to.Host); ok {
+		return next, (&Basic{Username: user, Password: password}).Authenticate(ctx, next)
+	}
+	return next, nil
+}
+
+// proxies returns the proxies for a request: the call's, then the
+// environment's unless no_proxy names the host, then the session's.
+func (s *Session) proxies(p *PreparedRequest, call ProxyMap, sessionNoProxy bool) ProxyMap {
+	rules := proxyRules{call: call, session: s.Proxies, sessionNoProxy: sessionNoProxy}
+	if !s.IgnoreEnv {
+		rules.environ = s.env.all()
+	}
+	merged := rules.merge(p.target.Host, p.target.Port)
+	maps.DeleteFunc(merged, func(_, url string) bool { return url == proxyOmitted })
+	return merged
+}
+
+// proxyOmitted is the value of a proxy that is left out: None in Requests.
+const proxyOmitted = "\x00"

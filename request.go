@@ -43,7 +43,8 @@ type Request struct {
 	// Settings say how to send it.
 	Settings
 
-	err error // the first option that failed
+	err   error                                                 // the first option that failed
+	netrc func(host string) (user, password string, found bool) // nil where it does not count
 }
 
 // Settings say how a request is sent. The same fields stand in a [Session]

@@ -49,6 +49,7 @@ type Response struct {
 	body       body
 	setCookies []*http.Cookie // accepted from this response
 	follow     *chain         // makes the next request; nil without a session
+	asked      *PreparedRequest // before a challenge was answered, where one was
 	attempts   []Attempt
 }
 
@@ -272,6 +273,15 @@ func (r *Response) Trailers() Headers {
 // Attempts returns what was tried before this response, by the policy of
 // retries: empty where the first try served.
 func (r *Response) Attempts() []Attempt { return slices.Clone(r.attempts) }
+
+// base returns the request that a redirect starts from: the caller's, without
+// the answer to a challenge.
+func (r *Response) base() *PreparedRequest {
+	if r.asked != nil {
+		return r.asked
+	}
+	return r.Request
+}
 
 // String returns the reference's form: <Response [200]>.
 func (r *Response) String() string { return "<Response [" + itoa(int64(r.StatusCode)) + "]>" }

@@ -218,7 +218,7 @@ func (s *Session) merged(p *PreparedRequest, call Settings, bundle bool) (callSe
 	if bundle && m.Verify.isZero() && !s.IgnoreEnv && p.target.Scheme == "https" {
 		m.Verify.CABundle = s.env.bundle()
 	}
-	m.Proxies = s.proxies(p, m.call)
+	m.Proxies = s.proxies(p, m.call, !bundle)
 	return m, nil
 }
 
@@ -344,14 +344,13 @@ func (c *chain) challenge(ctx context.Context, auth challenger, adapter Adapter,
 	}
 	c.keepCookies(r)
 	r.body.drain(r)
-	if next.jarred || !next.Headers.Has("Cookie") {
-		next.rebuildCookies(c.session.jar())
-	}
+	next.buildCookies(c.session.jar())
 	answered, err := c.sendOn(ctx, adapter, next)
 	if err != nil {
 		return nil, err
 	}
 	answered.History = append([]*Response{r}, answered.History...)
+	answered.asked = r.base()
 	return answered, nil
 }
 
@@ -390,6 +389,7 @@ func (c *chain) followAll(ctx context.Context, r *Response) (*Response, error) {
 				kind: ErrUnrewindableBody, reason: "the body can be sent only once, and the redirect asks for it again",
 			}), r)
 		}
+		c.settings.Proxies = c.session.proxies(p, c.settings.call, true)
 		if r, err = c.exchange(ctx, p); err != nil {
 			return nil, err
 		}
@@ -409,13 +409,21 @@ func (c *chain) next(ctx context.Context, r *Response) (*PreparedRequest, error)
 			kind: ErrTooManyRedirects, reason: "exceeded " + itoa(int64(limit)) + " redirects",
 		}), r)
 	}
-	return c.session.redirect(ctx, r, location)
+	return c.session.redirect(ctx, r.base(), r.StatusCode, location)
 }
 
 // environment is what a session reads of the process, anew for each call.
 type environment struct {
 	lookup  func(string) (string, bool)
 	environ func() []string
+}
+
+// all returns every variable, as name=value.
+func (e environment) all() []string {
+	if e.environ == nil {
+		return os.Environ()
+	}
+	return e.environ()
 }
 
 func (e environment) get(name string) (string, bool) {

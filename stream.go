@@ -169,7 +169,7 @@ func (b *body) start(r *Response) error {
 	if len(b.codings) == 0 {
 		return nil
 	}
-	dec, err := coding.NewReader(&countingReader{b}, b.codings, b.limits.coding())
+	dec, err := coding.NewReader(&rawCounter{b}, b.codings, b.limits.coding())
 	if err != nil {
 		return decodingError(r, err)
 	}
@@ -181,10 +181,10 @@ func (l Limits) coding() coding.Limits {
 	return coding.Limits{MaxBytes: max(l.Body, 0), MaxRatio: max(l.Expansion, 0)}
 }
 
-// countingReader is raw, counted.
-type countingReader struct{ b *body }
+// rawCounter is raw, counted.
+type rawCounter struct{ b *body }
 
-func (c *countingReader) Read(p []byte) (int, error) {
+func (c *rawCounter) Read(p []byte) (int, error) {
 	n, err := c.b.raw.Read(p)
 	c.b.rawRead += int64(n)
 	return n, err
@@ -451,3 +451,62 @@ func (r *Response) textDecoder() func(dst, src []byte, final bool) []byte {
 	}
 	return dec.Decode
 }
+
+// onClose has f called when the body is done with.
+func (b *body) onClose(f func()) {
+	if b.closed || b.raw == nil {
+		f()
+		return
+	}
+	b.raw = &closeHook{b.raw, f}
+}
+
+// closeHook calls a function when it is closed.
+type closeHook struct {
+	io.ReadCloser
+	f func()
+}
+
+func (c *closeHook) Close() error {
+	defer c.f()
+	return c.ReadCloser.Close()
+}
+
+// drain reads the rest of a body that nobody asked for, as it crosses the
+// wire and no more than a little, so that its connection serves the next
+// request. What was read stays to be had, decoded, from Content.
+func (b *body) drain(r *Response) {
+	if b.state != bodyFresh || b.closed {
+		return
+	}
+	room := make([]byte, 0, max(0, min(b.length, bodyDrain)))
+	if b.length > bodyDrain {
+		b.fail(r, &Error{kind: ErrStreamConsumed, reason: "body was too long to be read on the way"})
+		return
+	}
+	raw, err := io.ReadAll(io.LimitReader(b.raw, bodyDrain+1))
+	room = append(room, raw...)
+	b.raw.Close()
+	if err == nil && len(room) > bodyDrain {
+		err = &Error{kind: ErrStreamConsumed, reason: "body was too long to be read on the way"}
+	}
+	b.framed = nil
+	b.length = int64(len(room))
+	b.raw = &heldBody{Reader: bytes.NewReader(room), err: err}
+}
+
+// heldBody is what was read of a body, and the error that ended it.
+type heldBody struct {
+	*bytes.Reader
+	err error
+}
+
+func (h *heldBody) Read(p []byte) (int, error) {
+	n, err := h.Reader.Read(p)
+	if err == io.EOF && h.err != nil {
+		err = h.err
+	}
+	return n, err
+}
+
+func (h *heldBody) Close() error { return nil }

@@ -237,3 +237,26 @@ func withoutZone(host string) string {
 	addr, _, _ := strings.Cut(host, "%")
 	return addr
 }
+
+// HostPort returns the host, in brackets where it is an IPv6 address, and the
+// port where Text has one: the authority without userinfo. It is cut out of
+// Text where it can be.
+func (u URL) HostPort() string {
+	start := len(u.Scheme) + len("://")
+	if u.Userinfo != "" {
+		start += len(u.Userinfo) + 1
+	}
+	end := start + len(u.Host)
+	if u.Port != "" {
+		end += 1 + len(u.Port)
+	}
+	if end <= len(u.Text) && strings.HasPrefix(u.Text[start:], u.Host) {
+		if s := u.Text[start:end]; u.Port == "" || strings.HasSuffix(s, ":"+u.Port) {
+			return s
+		}
+	}
+	if u.Port == "" {
+		return bracketed(u.Host)
+	}
+	return bracketed(u.Host) + ":" + u.Port
+}

@@ -29,7 +29,7 @@ const attemptDelay = 250 * time.Millisecond
 // Dial connects to host and port. Each attempt, and the look-up before them,
 // may take as long as timeout; zero is without limit.
 func (d *Dialer) Dial(ctx context.Context, network, host, port string, timeout time.Duration) (net.Conn, error) {
-	addrs, err := d.resolve(ctx, host, timeout)
+	addrs, err := d.Resolve(ctx, host, timeout)
 	if err != nil {
 		return nil, err
 	}
@@ -43,8 +43,8 @@ func (d *Dialer) Dial(ctx context.Context, network, host, port string, timeout t
 	return race(ctx, interleave(addrs), attemptDelay, dial)
 }
 
-// resolve returns the addresses of host.
-func (d *Dialer) resolve(ctx context.Context, host string, timeout time.Duration) ([]netip.Addr, error) {
+// Resolve returns the addresses of host, within timeout where that is not zero.
+func (d *Dialer) Resolve(ctx context.Context, host string, timeout time.Duration) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a}, nil
 	}

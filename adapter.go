@@ -1,0 +1,259 @@
+package requests
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/seed-9ea40bd3/requests/internal/uri"
+)
+
+// HTTPAdapter sends requests over pooled connections of net/http. Its zero
+// value is ready to use; the fields may be set before its first request. It
+// may be used by many goroutines at once, and shared by sessions. It must not
+// be copied.
+type HTTPAdapter struct {
+	// MaxRetries is the policy of retries; nil never retries.
+	MaxRetries *Retry
+	// PoolConnections is for how many hosts connections are kept, the least
+	// recently used ones closed first. Zero means 100.
+	PoolConnections int
+	// PoolMaxSize is how many idle connections are kept for a host. Zero
+	// means 256.
+	PoolMaxSize int
+	// PoolBlock makes a request wait where PoolMaxSize connections to the
+	// host are in use, first come first served.
+	PoolBlock bool
+	// IdleTimeout closes connections that were idle for so long. Zero means
+	// 90 s, below zero never.
+	IdleTimeout time.Duration
+	// DisableHTTP2 keeps to HTTP/1.1 where a server offers both.
+	DisableHTTP2 bool
+	// TLS are settings of TLS that go beyond trust.
+	TLS TLSSettings
+	// UnixSocket is the path of a socket that every connection is made to,
+	// whatever the URL's host.
+	UnixSocket string
+	// LocalAddr is the address to connect from.
+	LocalAddr net.Addr
+	// Resolve looks up a host's addresses; nil asks the system.
+	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
+	// Dial makes the connections, to servers and to proxies; nil dials TCP.
+	// The connect timeout is in the context.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Transport takes the place of this adapter's own transport. Order and
+	// spelling of headers, proxies, TLS settings, pools and the connect
+	// timeout are then its own business.
+	Transport http.RoundTripper
+	// MaxHeaderBytes bounds a response's head, interim responses included.
+	// Zero means 1 MiB.
+	MaxHeaderBytes int64
+
+	mu         sync.Mutex
+	transports map[transportKey]*transport
+	order      []transportKey // of transports, the least recently used first
+}
+
+// TLSSettings are an adapter's settings of TLS. The zero value is Go's
+// defaults.
+type TLSSettings struct {
+	// MinVersion and MaxVersion are such as tls.VersionTLS12; zero is Go's.
+	MinVersion, MaxVersion uint16
+	// CipherSuites are those offered up to TLS 1.2; nil is Go's.
+	CipherSuites []uint16
+	// Curves are the key exchanges offered; nil is Go's.
+	Curves []tls.CurveID
+	// ServerName is asked for and checked in the place of the URL's host.
+	ServerName string
+	// KeyLog takes the connection's secrets, for debuggers.
+	KeyLog io.Writer
+	// Pins are base64 SHA-256 hashes of public keys (SPKI), as in
+	// "sha256/…"; one of a verified chain's must be among them.
+	Pins []string
+}
+
+const (
+	defaultPoolConnections = 100
+	defaultPoolMaxSize     = 256
+	defaultIdleTimeout     = 90 * time.Second
+	defaultMaxHeaderBytes  = 1 << 20
+	maxTransports          = 64
+)
+
+// Send sends p once, or as often as MaxRetries allows, and returns the
+// response with its body unread.
+func (a *HTTPAdapter) Send(ctx context.Context, p *PreparedRequest, settings Settings) (*Response, error) {
+	if err := p.resolveTarget(); err != nil {
+		return nil, err
+	}
+	if err := checkSendable(p); err != nil {
+		return nil, err
+	}
+	if err := settings.Cert.check(); err != nil {
+		return nil, err
+	}
+	rt, err := a.route(p, settings)
+	if err != nil {
+		return nil, err
+	}
+	return a.retrying(ctx, p, settings, rt)
+}
+
+// checkSendable refuses what cannot be sent as HTTP: other schemes, hosts
+// that are none, and headers that would break the framing.
+func checkSendable(p *PreparedRequest) error {
+	if p.target.Scheme != "http" && p.target.Scheme != "https" {
+		return &Error{kind: ErrInvalidSchema, reason: "HTTPAdapter serves http and https alone"}
+	}
+	if err := p.target.CheckHost(); err != nil {
+		return urlError(err)
+	}
+	if err := checkHeaders(&p.Headers); err != nil {
+		return err
+	}
+	return checkFraming(p)
+}
+
+// checkFraming compares the headers that frame a message with its body.
+func checkFraming(p *PreparedRequest) error {
+	bad := func(name, why string) error {
+		return &Error{kind: ErrInvalidHeader, reason: "header " + name + " " + why}
+	}
+	lengths, codings := p.Headers.Values("Content-Length"), p.Headers.Values("Transfer-Encoding")
+	switch {
+	case len(lengths) > 1:
+		return bad("Content-Length", "is given more than once")
+	case len(codings) > 0 && p.Body.Len() >= 0:
+		return bad("Transfer-Encoding", "disagrees with a body of known length")
+	case len(codings) > 1 || len(codings) == 1 && !strings.EqualFold(codings[0], "chunked"):
+		return bad("Transfer-Encoding", "can be chunked alone")
+	case len(lengths) == 1 && p.Body != nil && p.Body.Len() < 0:
+		return bad("Content-Length", "disagrees with a body of unknown length")
+	case len(lengths) == 1 && p.Body != nil && lengths[0] != itoa(p.Body.Len()):
+		return bad("Content-Length", "disagrees with the body's length")
+	}
+	hosts := p.Headers.Values("Host")
+	switch {
+	case len(hosts) > 1:
+		return bad("Host", "is given more than once")
+	case len(hosts) == 1 && (hosts[0] == "" || !validHost(hosts[0])):
+		return bad("Host", "is no host")
+	}
+	return nil
+}
+
+// validHost reports whether a Host header names a host, with or without a
+// port: it has no byte that a URI's host and port cannot have.
+func validHost(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if c <= ' ' || c >= 0x7f || strings.IndexByte(`/@?#\"<>^{|}`+"`", c) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// route is the way to a server: straight, or by a proxy.
+type route struct {
+	proxy   uri.URL // zero for none
+	forward bool    // the request goes to the proxy in absolute form
+	key     transportKey
+}
+
+// transportKey holds all that connections must not be shared across.
+type transportKey struct {
+	proxy   string
+	forward bool
+	secure  bool
+	verify  TLSVerify
+	cert    ClientCert
+}
+
+// route finds the way for a request.
+func (a *HTTPAdapter) route(p *PreparedRequest, settings Settings) (route, error) {
+	rt := route{key: transportKey{secure: p.target.Scheme == "https"}}
+	if rt.key.secure {
+		rt.key.verify, rt.key.cert = settings.Verify, settings.Cert
+	}
+	text, _ := selectProxy(p.target.Scheme, p.target.Host, settings.Proxies)
+	if text == "" {
+		return rt, nil
+	}
+	u, err := uri.ParseProxy(text)
+	if err != nil {
+		return rt, &Error{kind: proxyURLKind(err), Err: err, reason: "proxy URL cannot be used"}
+	}
+	switch u.Scheme {
+	case "http", "https":
+		rt.forward = !rt.key.secure
+		if u.Scheme == "https" {
+			rt.key.verify, rt.key.cert = settings.Verify, settings.Cert
+		}
+	case "socks4", "socks4a", "socks5", "socks5h":
+	default:
+		return rt, &Error{kind: ErrInvalidProxyURL, reason: "proxy scheme " + quoteName(u.Scheme) +
+			" is not known: http, https, socks4, socks4a, socks5 and socks5h are"}
+	}
+	rt.proxy = u
+	rt.key.proxy, rt.key.forward = u.Text, rt.forward
+	return rt, nil
+}
+
+// transport returns the transport for a key, and makes it at first use. Of
+// too many the least recently used is closed once it is idle.
+func (a *HTTPAdapter) transport(rt route) *transport {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t, ok := a.transports[rt.key]
+	if ok {
+		if last := len(a.order) - 1; a.order[last] != rt.key {
+			i := slices.Index(a.order, rt.key)
+			a.order = append(slices.Delete(a.order, i, i+1), rt.key)
+		}
+		return t
+	}
+	if a.transports == nil {
+		a.transports = map[transportKey]*transport{}
+	}
+	if len(a.order) >= maxTransports {
+		a.transports[a.order[0]].close()
+		delete(a.transports, a.order[0])
+		a.order = slices.Delete(a.order, 0, 1)
+	}
+	t = newTransport(a, rt)
+	a.transports[rt.key] = t
+	a.order = append(a.order, rt.key)
+	return t
+}
+
+// CloseIdleConnections closes the connections that wait for a request.
+func (a *HTTPAdapter) CloseIdleConnections() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, t := range a.transports {
+		t.close()
+	}
+}
+
+// Close closes idle connections and forgets all that was set up. Requests
+// under way go on, and the adapter may be used again.
+func (a *HTTPAdapter) Close() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, t := range a.transports {
+		t.close()
+	}
+	a.transports, a.order = nil, nil
+	if c, ok := a.Transport.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+package requests
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/seed-9ea40bd3/requests/internal/uri"
+)
+
+// retrying sends p as often as the policy of retries allows. Waits end with
+// the context, and a body that cannot be sent again ends the tries.
+func (a *HTTPAdapter) retrying(ctx context.Context, p *PreparedRequest, settings Settings, rt route) (*Response, error) {
+	if a.MaxRetries == nil {
+		return a.roundTrip(ctx, p, settings, rt)
+	}
+	if err := a.MaxRetries.check(); err != nil {
+		return nil, &Error{kind: ErrInvalidOption, Err: err}
+	}
+	state := newRetryState(a.MaxRetries)
+	for {
+		r, err := a.roundTrip(ctx, p, settings, rt)
+		attempt := Attempt{Method: p.Method, URL: uri.Redact(p.URL), Err: err}
+		var verdict retryVerdict
+		if err != nil {
+			verdict = state.onError(failureClassOf(err), attempt, rand.Float64())
+		} else {
+			attempt.StatusCode, attempt.Location = r.StatusCode, r.Headers.Get("Location")
+			verdict = state.onStatus(attempt, r.Headers.Values("Retry-After"), time.Now(), rand.Float64())
+		}
+		if !verdict.again {
+			return settled(r, err, verdict, &state)
+		}
+		if !p.Body.Replayable() {
+			return nil, unrewindable(r, err, &state)
+		}
+		if r != nil {
+			r.body.drain(r)
+		}
+		if err := sleep(ctx, verdict.wait); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// settled is the outcome of the last attempt under a verdict.
+func settled(r *Response, err error, verdict retryVerdict, state *retryState) (*Response, error) {
+	if err != nil {
+		var e *Error
+		if verdict.kind != nil && errors.As(err, &e) && e.extra == nil {
+			e.extra = verdict.kind
+		}
+		if e != nil {
+			e.attempts = state.attempts()
+		}
+		return nil, err
+	}
+	r.attempts = state.attempts()
+	if verdict.kind == nil {
+		return r, nil
+	}
+	r.body.drain(r)
+	return nil, &Error{kind: verdict.kind, reason: verdict.reason, Response: r, MaybeSent: true, attempts: r.attempts}
+}
+
+// unrewindable is the error of a try that the body does not allow. What the
+// last one came to is in it.
+func unrewindable(r *Response, err error, state *retryState) error {
+	e := &Error{
+		kind: ErrUnrewindableBody, reason: "the body can be sent only once, and a retry needs it again",
+		Err: err, Response: r, MaybeSent: true, attempts: state.attempts(),
+	}
+	if r != nil {
+		r.body.drain(r)
+	}
+	return e
+}
+
+// failureClassOf tells the policy what an error counts as.
+func failureClassOf(err error) failureClass {
+	var e *Error
+	if !errors.As(err, &e) || errors.Is(err, context.Canceled) || e.kind == ErrTimeout ||
+		e.Is(ErrForbiddenAddress) || e.Is(ErrInvalidURL) || e.Is(ErrInvalidHeader) || e.Is(ErrUnrewindableBody) {
+		return failFinal
+	}
+	var refused *ProxyRefusedError
+	switch {
+	case e.dialled && !e.Is(ErrSSL) && !errors.As(err, &refused):
+		return failConnect
+	case e.Is(ErrSSL), e.dialled:
+		return failOther
+	case e.Is(ErrReadTimeout), e.Is(ErrConnection):
+		return failRead
+	}
+	return failFinal
+}
+
+// sleep waits, or returns the error of a context that ends before.
+func sleep(ctx context.Context, d time.Duration) error {
+	if e := contextFailure(ctx); e != nil {
+		return e
+	}
+	if d <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return contextFailure(ctx)
+	}
+}

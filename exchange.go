@@ -1,0 +1,415 @@
+package requests
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/seed-9ea40bd3/requests/internal/charset"
+	"github.com/seed-9ea40bd3/requests/internal/wire"
+)
+
+// trip is one request on its way through net/http, and its response until the
+// body is done with.
+type trip struct {
+	p        *PreparedRequest
+	settings Settings
+	route    route
+	parent   context.Context // the caller's
+	stop     context.CancelCauseFunc
+
+	conn    *wire.Conn  // of HTTP/1.1
+	h2      http.Header // filled in when the connection turns out to be HTTP/2
+	armed   int         // how many connections were given the request
+	turn    int64       // of conn
+	reused  bool
+	written int64 // by conn, before this request
+	read    int64
+
+	upload *upload
+	watch  *watchdog
+	release func() // of a connection that an unread response holds
+}
+
+// errTooManyResends ends a request that connection after connection lost.
+var errTooManyResends = errors.New("server closed the connection again")
+
+// roundTrip sends p once and returns the response with its body unread.
+func (a *HTTPAdapter) roundTrip(ctx context.Context, p *PreparedRequest, settings Settings, rt route) (*Response, error) {
+	t := &trip{p: p, settings: settings, route: rt, parent: ctx}
+	req, err := t.request(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var rtr http.RoundTripper = a.Transport
+	if rtr == nil {
+		rtr = a.transport(rt).http
+	}
+	resp, err := rtr.RoundTrip(req)
+	t.watch.rest()
+	if err != nil {
+		err = t.failure(err)
+		t.finish(err)
+		return nil, err
+	}
+	if t.upload != nil && !t.upload.settle(ctx, resp) {
+		err := t.failure(context.Cause(ctx))
+		resp.Body.Close()
+		t.finish(err)
+		return nil, err
+	}
+	return t.response(resp), nil
+}
+
+// request makes what net/http is given: enough for it to find a connection
+// and to frame the body. The head is written by us.
+func (t *trip) request(ctx context.Context) (*http.Request, error) {
+	p := t.p
+	req := &http.Request{
+		Method: p.Method, URL: t.target(), Host: p.Headers.Get("Host"),
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: plainHeader,
+	}
+	if p.target.Scheme == "https" || t.foreign() {
+		t.h2 = http.Header{}
+		req.Header = t.h2
+	} else if replayableMethod(p.Method) {
+		req.Header = replayableHeader
+	}
+	if p.Body != nil && (p.Body.Len() != 0 || !p.Body.inMem) {
+		if err := t.attach(req); err != nil {
+			return nil, err
+		}
+	}
+	ctx = context.WithValue(ctx, connectLimit{}, valueOr(t.settings.Timeouts.Connect, 0))
+	if read := valueOr(t.settings.Timeouts.Read, 0); read > 0 {
+		ctx, t.stop = context.WithCancelCause(ctx)
+		t.watch = newWatchdog(read, t.progress, func() { t.stop(errReadTimeout) })
+	} else {
+		ctx, t.stop = context.WithCancelCause(ctx)
+	}
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: t.gotConn})
+	return req.WithContext(ctx), nil
+}
+
+// plainHeader and replayableHeader stand for the headers of requests whose
+// head is ours. The second marks a request that net/http may send again where
+// a reused connection dies before it answers: RFC 9110, 9.2.2, has PUT and
+// DELETE idempotent, which net/http believes of a request with such a key.
+// Neither is ever written to.
+var (
+	plainHeader      = http.Header{"User-Agent": nil}
+	replayableHeader = http.Header{"User-Agent": nil, "X-Idempotency-Key": nil}
+)
+
+// replayableMethod reports whether sending a request twice does what sending
+// it once does.
+func replayableMethod(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
+		return true
+	}
+	return false
+}
+
+// foreign reports whether the caller's transport sends the request, and so
+// needs its headers at once.
+func (t *trip) foreign() bool { return false }
+
+// target is the URL that net/http picks a connection by. A request that a
+// proxy forwards goes to the proxy.
+func (t *trip) target() *url.URL {
+	u, at := &t.p.target, &t.p.target
+	if t.route.forward {
+		at = &t.route.proxy
+	}
+	path := u.Target()
+	out := &url.URL{Scheme: at.Scheme, Host: at.HostPort(), Opaque: path}
+	if strings.HasPrefix(path, "//") {
+		out.Opaque, out.Path = "", path
+	}
+	return out
+}
+
+// attach gives net/http the body.
+func (t *trip) attach(req *http.Request) error {
+	body := t.p.Body
+	t.upload = &upload{payload: body, free: make(chan struct{}, 1), done: make(chan struct{})}
+	t.upload.free <- struct{}{}
+	first, err := t.upload.open()
+	if err != nil {
+		return err
+	}
+	req.Body = first
+	req.ContentLength = body.Len()
+	if body.Len() < 0 {
+		req.TransferEncoding = []string{"chunked"}
+	}
+	if body.Replayable() {
+		req.GetBody = t.upload.open
+	}
+	return nil
+}
+
+// gotConn is told of the connection before the request is written to it.
+func (t *trip) gotConn(info httptrace.GotConnInfo) {
+	t.armed++
+	t.reused = info.Reused
+	if t.armed > 2 && t.conn != nil && t.sentBytes() {
+		t.stop(errTooManyResends)
+	}
+	conn, ok := info.Conn.(*wire.Conn)
+	if !ok {
+		t.fillHTTP2(info.Conn)
+		t.watch.start()
+		return
+	}
+	t.conn = conn
+	t.read, t.written = conn.Counts()
+	conn.Arm(t.appendHead, info.Reused, valueOr(t.settings.Stream, false))
+	t.turn = conn.Turn()
+	t.watch.start()
+}
+
+func (t *trip) sentBytes() bool {
+	_, written := t.conn.Counts()
+	return written > t.written
+}
+
+// fillHTTP2 gives HTTP/2 its headers: spelling and order are its own there,
+// and headers that concern a connection have no place.
+func (t *trip) fillHTTP2(io.Closer) {
+	for i := range t.p.Headers.fields {
+		f := &t.p.Headers.fields[i]
+		switch http.CanonicalHeaderKey(f.name) {
+		case "Host", "Connection", "Content-Length", "Transfer-Encoding", "Keep-Alive", "Upgrade", "Proxy-Connection",
+			"Proxy-Authorization":
+			continue
+		}
+		t.h2.Add(f.name, f.wire())
+	}
+	if !t.p.Headers.Has("User-Agent") {
+		t.h2["User-Agent"] = []string{""}
+	}
+	if replayableMethod(t.p.Method) && t.h2["X-Idempotency-Key"] == nil {
+		t.h2["X-Idempotency-Key"] = nil
+	}
+}
+
+// appendHead writes the head of the request: Host first unless the caller
+// placed it, then the framing that the body needs and the headers do not
+// have, then the headers in their order and spelling.
+func (t *trip) appendHead(b []byte) []byte {
+	p := t.p
+	b = append(b, p.Method...)
+	b = append(b, ' ')
+	if t.route.forward {
+		b = append(b, p.target.AbsoluteForm()...)
+	} else {
+		b = append(b, p.target.Target()...)
+	}
+	b = append(b, " HTTP/1.1\r\n"...)
+	if !p.Headers.Has("Host") {
+		host := p.target.HostHeader()
+		if t.route.forward {
+			host = p.target.ProxyHostHeader()
+		}
+		b = appendField(b, "Host", host)
+	}
+	if !p.Headers.Has("Content-Length") && !p.Headers.Has("Transfer-Encoding") {
+		b = t.appendFraming(b)
+	}
+	proxyAuth := t.proxyAuthorization()
+	for i := range p.Headers.fields {
+		f := &p.Headers.fields[i]
+		if equalFold(f.name, "Proxy-Authorization") {
+			switch {
+			case p.target.Scheme == "https": // it is the proxy's, and must not reach the origin
+				continue
+			case proxyAuth != "":
+				b = appendField(b, f.name, proxyAuth)
+				proxyAuth = ""
+				continue
+			}
+		}
+		b = appendField(b, f.name, f.wire())
+	}
+	if proxyAuth != "" {
+		b = appendField(b, "Proxy-Authorization", proxyAuth)
+	}
+	return append(b, "\r\n"...)
+}
+
+func appendField(b []byte, name, value string) []byte {
+	b = append(b, name...)
+	b = append(b, ": "...)
+	b = append(b, value...)
+	return append(b, "\r\n"...)
+}
+
+// appendFraming tells of a body that no header tells of.
+func (t *trip) appendFraming(b []byte) []byte {
+	switch n := t.p.Body.Len(); {
+	case n < 0:
+		return appendField(b, "Transfer-Encoding", "chunked")
+	case n > 0:
+		return appendField(b, "Content-Length", itoa(n))
+	}
+	switch t.p.Method {
+	case http.MethodGet, http.MethodHead, http.MethodDelete, http.MethodTrace, http.MethodOptions, http.MethodConnect:
+		return b
+	}
+	return appendField(b, "Content-Length", "0")
+}
+
+// proxyAuthorization is what a proxy that forwards is told: user and password
+// of its URL.
+func (t *trip) proxyAuthorization() string {
+	if !t.route.forward {
+		return ""
+	}
+	user, password, ok := t.route.proxy.ProxyAuth()
+	if !ok {
+		return ""
+	}
+	value, _ := basicValue(user, password)
+	return value
+}
+
+// response wraps what net/http returned.
+func (t *trip) response(resp *http.Response) *Response {
+	r := &Response{
+		StatusCode: resp.StatusCode,
+		Reason:     reason(resp),
+		Proto:      resp.Proto,
+		URL:        t.p.URL,
+		Headers:    headersFrom(resp.Header),
+		Request:    t.p,
+		TLS:        t.tlsState(resp),
+	}
+	r.Encoding, _ = charset.FromContentType(r.Headers.Get("Content-Type"))
+	r.body = body{
+		raw:     &tripBody{t: t, body: resp.Body},
+		length:  resp.ContentLength,
+		limits:  t.settings.Limits,
+		trailer: func() http.Header { return resp.Trailer },
+	}
+	if !bodiless(t.p.Method, resp.StatusCode) {
+		r.body.codings = resp.Header["Content-Encoding"]
+	}
+	if t.conn != nil && t.conn.Tracked() {
+		r.body.framed = t.conn.AtChunkEnd
+	}
+	if resp.Body == http.NoBody || resp.ContentLength == 0 || bodiless(t.p.Method, resp.StatusCode) {
+		if t.conn != nil {
+			t.release = t.conn.Hold()
+		}
+	}
+	return r
+}
+
+// bodiless reports whether such a response has no body, whatever it says.
+func bodiless(method string, status int) bool {
+	return method == http.MethodHead || status == http.StatusNoContent || status == http.StatusNotModified ||
+		status >= 100 && status < 200
+}
+
+// reason is the phrase of the status line, which net/http keeps with the code.
+func reason(resp *http.Response) string {
+	_, phrase, ok := strings.Cut(resp.Status, " ")
+	if !ok {
+		return ""
+	}
+	if resp.ProtoMajor == 2 {
+		return http.StatusText(resp.StatusCode)
+	}
+	return fromLatin1(strings.TrimSpace(phrase))
+}
+
+func (t *trip) tlsState(resp *http.Response) *tls.ConnectionState {
+	if resp.TLS == nil && t.conn != nil {
+		return t.conn.TLS()
+	}
+	return resp.TLS
+}
+
+// finish ends what belongs to the trip.
+func (t *trip) finish(cause error) {
+	t.watch.end()
+	if t.release != nil {
+		t.release()
+		t.release = nil
+	}
+	if t.upload != nil {
+		t.upload.end()
+	}
+	if t.stop != nil {
+		if cause == nil {
+			cause = context.Canceled
+		}
+		t.stop(cause)
+	}
+}
+
+// tripBody is a response's body on its way to us: its errors are of our
+// kinds, and waiting for it is watched.
+type tripBody struct {
+	t    *trip
+	body io.ReadCloser
+	err  error
+}
+
+func (b *tripBody) Read(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	b.t.watch.start()
+	n, err := b.body.Read(p)
+	b.t.watch.rest()
+	if err == nil {
+		return n, nil
+	}
+	if err == io.EOF {
+		if b.t.conn != nil {
+			b.t.conn.Rest(b.t.turn)
+		}
+	} else {
+		err = b.t.bodyFailure(err)
+	}
+	b.err = err
+	return n, err
+}
+
+func (b *tripBody) Close() error {
+	if b.err == nil {
+		b.err = &Error{kind: ErrStreamConsumed, reason: "response was closed"}
+	}
+	err := b.body.Close()
+	b.t.finish(nil)
+	return err
+}
+
+// progress is a number that changes when bytes cross, in either direction.
+func (t *trip) progress() int64 {
+	var n int64
+	if t.upload != nil {
+		n = t.upload.progress()
+	}
+	if t.conn != nil {
+		read, written := t.conn.Counts()
+		n += read + written
+	}
+	return n
+}
+
+// bodyDrain is how much of the body of a redirect or a refusal is read so
+// that its connection can be used again.
+const bodyDrain = 64 << 10
+
+// drainTime bounds the reading of such a body where the server dawdles.
+const drainTime = 5 * time.Second

@@ -1,0 +1,4 @@
+package requests
+
+// homeVariable names the user's directory.
+const homeVariable = "USERPROFILE"

@@ -1,0 +1,307 @@
+package requests
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/seed-9ea40bd3/requests/internal/tunnel"
+	"github.com/seed-9ea40bd3/requests/internal/uri"
+	"github.com/seed-9ea40bd3/requests/internal/wire"
+)
+
+// transport is a pool of connections that may serve one another's requests:
+// one way to the server, one set of TLS settings.
+type transport struct {
+	adapter *HTTPAdapter
+	route   route
+	dialer  wire.Dialer
+	http    *http.Transport
+
+	tlsOnce   sync.Once
+	tlsConfig *tls.Config // for origins, and for a proxy
+	tlsErr    error
+}
+
+// newTransport sets up net/http to pool, frame and speak HTTP/2, and leaves
+// dialling, TLS, proxies, redirects, cookies and codings to this package.
+func newTransport(a *HTTPAdapter, rt route) *transport {
+	t := &transport{adapter: a, route: rt}
+	t.dialer = wire.Dialer{Lookup: a.Resolve, LocalAddr: a.LocalAddr}
+	size := or(a.PoolMaxSize, defaultPoolMaxSize)
+	t.http = &http.Transport{
+		DialContext:            t.dialPlain,
+		DialTLSContext:         t.dialTLS,
+		DisableCompression:     true,
+		MaxIdleConnsPerHost:    size,
+		IdleConnTimeout:        max(or(a.IdleTimeout, defaultIdleTimeout), 0),
+		MaxResponseHeaderBytes: or(a.MaxHeaderBytes, defaultMaxHeaderBytes),
+		ForceAttemptHTTP2:      t.offersHTTP2(),
+	}
+	if a.PoolBlock {
+		t.http.MaxConnsPerHost = size
+	}
+	if !t.offersHTTP2() {
+		t.http.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+	}
+	return t
+}
+
+// offersHTTP2 reports whether TLS offers it: not to a proxy that forwards.
+func (t *transport) offersHTTP2() bool { return !t.adapter.DisableHTTP2 && !t.route.forward }
+
+func or[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}
+
+func (t *transport) close() { t.http.CloseIdleConnections() }
+
+// dialStage is where the making of a connection failed.
+type dialStage uint8
+
+const (
+	stageConnect dialStage = iota
+	stageProxy             // reaching, or talking to, a proxy
+	stageProxyTLS
+	stageTLS
+)
+
+// dialError carries the stage through net/http.
+type dialError struct {
+	stage dialStage
+	err   error
+}
+
+func (e *dialError) Error() string { return e.err.Error() }
+func (e *dialError) Unwrap() error { return e.err }
+
+// connectLimit is the connect timeout of the request that a dial is for.
+type connectLimit struct{}
+
+func connectTimeout(ctx context.Context) time.Duration {
+	d, _ := ctx.Value(connectLimit{}).(time.Duration)
+	return d
+}
+
+// dialPlain connects for http: to the server, to a proxy that forwards, or
+// through SOCKS.
+func (t *transport) dialPlain(ctx context.Context, _, addr string) (net.Conn, error) {
+	c, err := t.reach(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	return wire.New(c), nil
+}
+
+// reach gives a connection whose other end is addr, by way of the proxy.
+func (t *transport) reach(ctx context.Context, addr string) (net.Conn, error) {
+	if t.route.proxy.Host == "" || t.route.forward {
+		c, err := t.dial(ctx, addr)
+		if err != nil {
+			stage := stageConnect
+			if t.route.forward {
+				stage = stageProxy
+			}
+			return nil, &dialError{stage, err}
+		}
+		return c, nil
+	}
+	return t.reachByProxy(ctx, addr)
+}
+
+// dial makes a connection to host:port, or whatever the adapter's owner has
+// in its place.
+func (t *transport) dial(ctx context.Context, addr string) (net.Conn, error) {
+	timeout := connectTimeout(ctx)
+	if a := t.adapter; a.UnixSocket != "" || a.Dial != nil {
+		if timeout > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, timeout)
+			defer cancel()
+		}
+		if a.Dial != nil {
+			return a.Dial(ctx, "tcp", addr)
+		}
+		return new(net.Dialer).DialContext(ctx, "unix", a.UnixSocket)
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	return t.dialer.Dial(ctx, "tcp", host, port, timeout)
+}
+
+// reachByProxy dials the proxy and has it connect to addr. The connect
+// timeout holds for the dialling and for the talk after it.
+func (t *transport) reachByProxy(ctx context.Context, addr string) (net.Conn, error) {
+	proxy := t.route.proxy
+	c, err := t.dial(ctx, proxy.DialAddr())
+	if err != nil {
+		return nil, &dialError{stageProxy, err}
+	}
+	ctx, cancel := limited(ctx, connectTimeout(ctx))
+	defer cancel()
+	out := c
+	if proxy.Scheme == "https" {
+		if out, err = t.secure(ctx, c, proxy.Host, nil); err != nil {
+			return nil, &dialError{stageProxyTLS, err}
+		}
+	}
+	if out, err = t.openTunnel(ctx, out, addr); err != nil {
+		c.Close()
+		return nil, &dialError{stageProxy, err}
+	}
+	return out, nil
+}
+
+func limited(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if d <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, d)
+}
+
+// openTunnel has the proxy at the other end of c connect to addr.
+func (t *transport) openTunnel(ctx context.Context, c net.Conn, addr string) (net.Conn, error) {
+	proxy := t.route.proxy
+	user, password, hasAuth := proxy.ProxyAuth()
+	switch proxy.Scheme {
+	case "http", "https":
+		var fields []tunnel.Field
+		if hasAuth {
+			value, err := basicValue(user, password)
+			if err != nil {
+				return nil, err
+			}
+			fields = append(fields, tunnel.Field{Name: "Proxy-Authorization", Value: value})
+		}
+		return tunnel.Connect(ctx, c, addr, fields, tunnel.Limits{})
+	}
+	host, portText, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	port, err := strconv.ParseUint(portText, 10, 16)
+	if err != nil {
+		return nil, err
+	}
+	return c, t.openSOCKS(ctx, c, host, uint16(port), user, password, hasAuth)
+}
+
+// openSOCKS speaks SOCKS: socks5 and socks4 resolve the name here, socks5h
+// and socks4a leave it to the proxy.
+func (t *transport) openSOCKS(ctx context.Context, c net.Conn, host string, port uint16, user, password string, hasAuth bool) error {
+	ip, err := netip.ParseAddr(host)
+	isName := err != nil
+	switch t.route.proxy.Scheme {
+	case "socks4a":
+		if isName {
+			return tunnel.SOCKS4A(ctx, c, host, port, user)
+		}
+		return tunnel.SOCKS4(ctx, c, ip, port, user)
+	case "socks5h":
+		target := tunnel.Addr{Port: port, IP: ip}
+		if isName {
+			target.Host = host
+		}
+		return tunnel.SOCKS5(ctx, c, target, user, password, hasAuth)
+	}
+	v4 := t.route.proxy.Scheme == "socks4"
+	if isName {
+		if ip, err = t.resolveFor(ctx, host, v4); err != nil {
+			return err
+		}
+	}
+	if v4 {
+		return tunnel.SOCKS4(ctx, c, ip, port, user)
+	}
+	return tunnel.SOCKS5(ctx, c, tunnel.Addr{IP: ip, Port: port}, user, password, hasAuth)
+}
+
+// resolveFor looks a name up for a proxy that takes addresses.
+func (t *transport) resolveFor(ctx context.Context, host string, v4 bool) (netip.Addr, error) {
+	addrs, err := t.dialer.Resolve(ctx, host, connectTimeout(ctx))
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	for _, a := range addrs {
+		if a = a.Unmap(); !v4 || a.Is4() {
+			return a, nil
+		}
+	}
+	return netip.Addr{}, &net.DNSError{Err: "no IPv4 address", Name: host, IsNotFound: true}
+}
+
+// dialTLS connects for https, and to a TLS proxy that forwards. Where HTTP/2
+// was agreed net/http is given the TLS connection, else ours around it.
+func (t *transport) dialTLS(ctx context.Context, _, addr string) (net.Conn, error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := t.reach(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := limited(ctx, connectTimeout(ctx))
+	defer cancel()
+	protos := []string{"h2", "http/1.1"}
+	if !t.offersHTTP2() {
+		protos = protos[1:]
+	}
+	cut := wire.DetectCut(raw)
+	client, err := t.secure(ctx, cut, host, protos)
+	if err != nil {
+		stage := stageTLS
+		if t.route.forward {
+			stage = stageProxyTLS
+		}
+		return nil, &dialError{stage, err}
+	}
+	if client.ConnectionState().NegotiatedProtocol == "h2" {
+		return client, nil
+	}
+	return wire.NewTLS(client, raw, cut), nil
+}
+
+// secure does a TLS handshake over c, which it closes where that fails.
+func (t *transport) secure(ctx context.Context, c net.Conn, host string, protos []string) (*tls.Conn, error) {
+	t.tlsOnce.Do(func() {
+		t.tlsConfig, t.tlsErr = t.adapter.TLS.config(t.route.key.verify, t.route.key.cert)
+	})
+	if t.tlsErr != nil {
+		c.Close()
+		return nil, t.tlsErr
+	}
+	config := t.tlsConfig.Clone()
+	config.NextProtos = protos
+	if config.ServerName == "" {
+		config.ServerName = tlsName(host)
+	}
+	client := tls.Client(c, config)
+	if err := client.HandshakeContext(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return client, nil
+}
+
+// proxyURLKind tells a proxy URL without a host from one that is wrong
+// otherwise, as Requests does.
+func proxyURLKind(err error) error {
+	var e *uri.Error
+	if errors.As(err, &e) && e.Kind != uri.InvalidProxyURL {
+		return ErrInvalidURL
+	}
+	return ErrInvalidProxyURL
+}

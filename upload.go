@@ -1,0 +1,224 @@
+package requests
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// upload is a request's body on its way out. It sees to it that the caller's
+// reader is read by nobody once Send has returned, that it has the length it
+// said, and that an answer which came early is not lost with what was not
+// sent.
+type upload struct {
+	payload *Payload
+	free    chan struct{} // holds a token while no Read of the source is under way
+	done    chan struct{} // closed when the response is done with
+	ended   atomic.Bool
+	stopped atomic.Bool
+	reading atomic.Bool // the source is waited for, not the peer
+	sent    atomic.Int64
+	whole   atomic.Bool // the source came to its end
+	err     atomic.Pointer[error]
+}
+
+var errUploadStopped = errors.New("upload was stopped")
+
+// open starts the body from its beginning: net/http calls it again to send
+// the request once more.
+func (u *upload) open() (io.ReadCloser, error) {
+	src, err := u.payload.open()
+	if err != nil {
+		return nil, err
+	}
+	u.whole.Store(false)
+	r := &uploadReader{u: u, src: src, left: u.payload.Len()}
+	if pieces, ok := u.payload.reader.(*chunkReader); ok {
+		return &chunkUpload{r, pieces}, nil
+	}
+	return r, nil
+}
+
+// progress changes with every piece sent, and while the source is waited for.
+func (u *upload) progress() int64 {
+	if u.reading.Load() {
+		return time.Now().UnixNano()
+	}
+	return u.sent.Load()
+}
+
+// lock waits for a Read of the source to end.
+func (u *upload) lock(ctx context.Context) bool {
+	select {
+	case <-u.free:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (u *upload) unlock() { u.free <- struct{}{} }
+
+// fail keeps the source's own error, which net/http may wrap or lose.
+func (u *upload) fail(err error) error {
+	u.err.CompareAndSwap(nil, &err)
+	return err
+}
+
+// failure returns the source's own error, or nil.
+func (u *upload) failure() error {
+	if p := u.err.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+const (
+	// stallLook is how often an upload that goes on after its answer came is
+	// looked at, and stallLimit how many looks without progress end it.
+	stallLook  = 50 * time.Millisecond
+	stallLimit = 10
+)
+
+// settle is called when the answer has come. An upload that it came before
+// the end of goes on while it gets anywhere, unless the answer refuses it;
+// then it is stopped. It reports false where the caller's context ended.
+func (u *upload) settle(ctx context.Context, resp *http.Response) bool {
+	if u.whole.Load() {
+		return true
+	}
+	if resp.StatusCode < 400 && !resp.Close {
+		u.waitWhile(ctx)
+	}
+	u.stopped.Store(true)
+	if !u.lock(ctx) {
+		return false
+	}
+	u.unlock()
+	return true
+}
+
+// waitWhile waits while the upload makes progress.
+func (u *upload) waitWhile(ctx context.Context) {
+	tick := time.NewTicker(stallLook)
+	defer tick.Stop()
+	last, idle := u.progress(), 0
+	for idle < stallLimit && !u.whole.Load() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now := u.progress()
+		if idle++; now != last {
+			last, idle = now, 0
+		}
+	}
+}
+
+// end lets go of a writer that waits for the response to be done with.
+func (u *upload) end() {
+	u.stopped.Store(true)
+	if u.ended.CompareAndSwap(false, true) {
+		close(u.done)
+	}
+}
+
+// take reads a piece of the source under the lock. A stopped upload waits
+// for the response to be done with: an error now would have net/http close
+// the connection that the answer is still to be read from.
+func (u *upload) take(read func() (int, error)) (int, error) {
+	<-u.free
+	if u.stopped.Load() {
+		u.unlock()
+		<-u.done
+		return 0, errUploadStopped
+	}
+	u.reading.Store(true)
+	n, err := read()
+	u.reading.Store(false)
+	u.sent.Add(int64(n))
+	u.unlock()
+	return n, err
+}
+
+// uploadReader is what net/http reads.
+type uploadReader struct {
+	u    *upload
+	src  io.ReadCloser
+	left int64 // of the length that was said; below zero where none was
+}
+
+func (r *uploadReader) Read(p []byte) (int, error) {
+	n, err := r.u.take(func() (int, error) { return r.src.Read(p) })
+	if r.left >= 0 {
+		if r.left -= int64(n); r.left < 0 {
+			return 0, r.u.fail(lengthError(r.u.payload.Len(), "more"))
+		}
+	}
+	switch {
+	case err == io.EOF && r.left > 0:
+		return n, r.u.fail(lengthError(r.u.payload.Len(), itoa(r.u.payload.Len()-r.left)))
+	case err == io.EOF:
+		r.u.whole.Store(true)
+	case err != nil && !errors.Is(err, errUploadStopped):
+		r.u.fail(err)
+	case r.left == 0:
+		r.u.whole.Store(true)
+	}
+	return n, err
+}
+
+func lengthError(said int64, gave string) error {
+	return &Error{
+		kind: ErrInvalidHeader, Err: io.ErrUnexpectedEOF,
+		reason: "body has a length of " + itoa(said) + " bytes, and its reader gave " + gave,
+	}
+}
+
+// Close is called by net/http when it is done with the body. The caller's
+// reader stays open; a file that we opened is closed.
+func (r *uploadReader) Close() error {
+	r.u.whole.Store(true)
+	<-r.u.free
+	defer r.u.unlock()
+	return r.src.Close()
+}
+
+// chunkUpload writes each piece of an iterator as one chunk.
+type chunkUpload struct {
+	*uploadReader
+	pieces *chunkReader
+}
+
+func (c *chunkUpload) WriteTo(w io.Writer) (int64, error) {
+	var total int64
+	for {
+		var piece []byte
+		_, err := c.u.take(func() (int, error) {
+			if err := c.pieces.fill(); err != nil {
+				return 0, err
+			}
+			piece, c.pieces.rest = c.pieces.rest, nil
+			return len(piece), nil
+		})
+		if err == io.EOF {
+			c.u.whole.Store(true)
+			return total, nil
+		}
+		if err != nil {
+			if !errors.Is(err, errUploadStopped) {
+				c.u.fail(err)
+			}
+			return total, err
+		}
+		n, err := w.Write(piece)
+		total += int64(n)
+		if err != nil {
+			return total, err
+		}
+	}
+}
