@@ -80,7 +80,7 @@ func TestInnerLayers(t *testing.T) {
 
 func TestWindow(t *testing.T) {
 	t.Parallel()
-	make := func(window int) []byte {
+	frame := func(window int) []byte {
 		var b bytes.Buffer
 		enc, err := zstd.NewWriter(&b, zstd.WithWindowSize(window), zstd.WithSingleSegment(false))
 		require.NoError(t, err)
@@ -100,7 +100,7 @@ func TestWindow(t *testing.T) {
 		{1 << 20, 512 << 10, zstd.ErrWindowSizeExceeded},
 		{1 << 10, 1, nil},
 	} {
-		_, err := decode(bytes.NewReader(make(tt.window)), Limits{Window: tt.limit}, "zstd")
+		_, err := decode(bytes.NewReader(frame(tt.window)), Limits{Window: tt.limit}, "zstd")
 		assert.ErrorIs(t, err, tt.want, "window %d, limit %d", tt.window, tt.limit)
 	}
 }

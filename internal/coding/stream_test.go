@@ -109,7 +109,7 @@ func TestNothingIsReadAhead(t *testing.T) {
 		assert.Zero(t, wire.n, "%s: read for an empty Read", name)
 		_, err = r.Read(make([]byte, 1))
 		require.NoError(t, err)
-		assert.LessOrEqual(t, wire.n, 128<<10, name)
+		assert.LessOrEqual(t, wire.n, 128<<10+bufferSize, name) // a block of zstd
 		require.NoError(t, r.Close())
 	}
 }
