@@ -100,15 +100,6 @@ func basicValue(user, password string) (string, error) {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password)), nil
 }
 
-func hasControl(s string) bool {
-	for i := range len(s) {
-		if s[i] < 0x20 || s[i] == 0x7f {
-			return true
-		}
-	}
-	return false
-}
-
 // Bearer is an [Authenticator] that sends a token (RFC 6750).
 type Bearer string
 

@@ -6,8 +6,9 @@ import (
 	"io"
 	"iter"
 	"os"
-	"strings"
 	"sync"
+
+	"github.com/seed-9ea40bd3/requests/internal/uri"
 )
 
 // Payload is the body of a request: what is sent, how long it is, and whether
@@ -284,7 +285,11 @@ func (fs Fields) encode() string {
 	if len(fs) == 0 {
 		return ""
 	}
-	var b strings.Builder
-	b.Write(appendForm(nil, fs))
-	return b.String()
+	params := make([]uri.Param, 0, len(fs))
+	for _, f := range fs {
+		if !f.Omit {
+			params = append(params, uri.Param{Name: f.Name, Value: f.Value})
+		}
+	}
+	return uri.Encode(params)
 }

@@ -32,8 +32,8 @@ type trip struct {
 	written int64 // by conn, before this request
 	read    int64
 
-	upload *upload
-	watch  *watchdog
+	upload  *upload
+	watch   *watchdog
 	release func() // of a connection that an unread response holds
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/seed-9ea40bd3/requests/internal/uri"
 )
@@ -146,12 +147,15 @@ func (p *PreparedRequest) prepareHeaders(h Headers) error {
 
 // prepareCookies adds the Cookie header, unless the caller gave one.
 func (p *PreparedRequest) prepareCookies(call []*http.Cookie, jar *CookieJar) error {
-	p.cookies = call
-	for _, c := range call {
+	if len(call) > 0 {
+		p.cookies = make([]*http.Cookie, len(call))
+	}
+	for i, c := range call {
 		if c == nil {
 			return invalidOption("cookie is nil")
 		}
-		if err := checkCallCookie(c); err != nil {
+		var err error
+		if p.cookies[i], err = checkCallCookie(c, time.Now()); err != nil {
 			return err
 		}
 	}

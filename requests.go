@@ -3,12 +3,15 @@ package requests
 import (
 	"context"
 	"net/http"
+
+	"github.com/seed-9ea40bd3/requests/internal/coding"
 )
 
 const (
 	// Version is that of this package.
 	Version = "0.1.0"
 
+	acceptEncoding      = coding.Accept
 	userAgent           = "go-requests/" + Version
 	defaultMaxRedirects = 30
 )

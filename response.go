@@ -47,8 +47,8 @@ type Response struct {
 	TLS *tls.ConnectionState
 
 	body       body
-	setCookies []*http.Cookie // accepted from this response
-	follow     *chain         // makes the next request; nil without a session
+	setCookies []*http.Cookie   // accepted from this response
+	follow     *chain           // makes the next request; nil without a session
 	asked      *PreparedRequest // before a challenge was answered, where one was
 	attempts   []Attempt
 }
@@ -111,7 +111,8 @@ func (r *Response) Next(ctx context.Context) (*PreparedRequest, error) {
 func (r *Response) Cookies() *CookieJar {
 	jar := new(CookieJar)
 	for _, c := range r.setCookies {
-		jar.put(c)
+		// They were accepted, so that they fit.
+		_ = jar.Set(c)
 	}
 	return jar
 }

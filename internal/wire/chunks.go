@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"io"
 	"strconv"
 	"strings"
 )
@@ -10,12 +9,15 @@ import (
 // read cross the end of one, so that whoever reads the body can hand out the
 // chunks as the server framed them. It judges nothing: framing that it does
 // not understand it passes through, for the transport to refuse.
+//
+// It belongs to whoever reads the connection: first the transport's reader,
+// then, when that has handed over the response, the reader of the body.
 type tracker struct {
+	turn  int64 // the request whose response is followed
 	state trackState
 	line  []byte // the line under way, bounded
-	buf   []byte // read from the connection; buf[from:] is not handed out
-	from  int
-	err   error // of the connection, to come after buf
+	rest  []byte // read from the connection and not handed out
+	err   error  // of the connection, to come after rest
 
 	interim bool  // the head is that of a 1xx
 	coded   bool  // the head says that the body comes in chunks
@@ -35,16 +37,15 @@ const (
 	trackData              // within a chunk
 )
 
-const (
-	// trackBuffer is how much is read from the connection at once.
-	trackBuffer = 32 << 10
-	// maxTrackedLine bounds what is kept of a line.
-	maxTrackedLine = 1 << 10
-)
+// maxTrackedLine bounds what is kept of a line.
+const maxTrackedLine = 1 << 10
 
-// reset readies the tracker for the next response.
-func (t *tracker) reset(on bool) {
-	*t = tracker{line: t.line[:0], buf: t.buf, from: t.from, err: t.err}
+// follow readies the tracker for the response to the request of that turn.
+func (t *tracker) follow(turn int64, on bool) {
+	if t.turn == turn {
+		return
+	}
+	*t = tracker{turn: turn, line: t.line[:0], rest: t.rest, err: t.err}
 	if on {
 		t.state = trackStatus
 	}
@@ -56,27 +57,25 @@ func (t *tracker) chunked() bool { return t.seen }
 // at reports whether a chunk ends after so many bytes of the body.
 func (t *tracker) at(read int64) bool { return t.seen && read == t.end }
 
-// read fills b from r, no further than the end of a chunk.
-func (t *tracker) read(r io.Reader, b []byte) (int, error) {
-	if t.from == len(t.buf) {
-		if t.err != nil {
-			return 0, t.err
-		}
-		if t.state == trackOff {
-			return r.Read(b)
-		}
-		if cap(t.buf) < trackBuffer {
-			t.buf = make([]byte, trackBuffer)
-		}
-		n, err := r.Read(t.buf[:trackBuffer])
-		t.buf, t.from, t.err = t.buf[:n], 0, err
-		if n == 0 {
-			return 0, err
-		}
+// pending hands out what was held back of an earlier read.
+func (t *tracker) pending(b []byte) (int, error, bool) {
+	if len(t.rest) == 0 {
+		return 0, t.err, t.err != nil
 	}
-	n := copy(b, t.buf[t.from:])
-	n = t.advance(b[:n])
-	t.from += n
+	n := t.advance(b[:copy(b, t.rest)])
+	t.rest = t.rest[n:]
+	return n, nil, true
+}
+
+// hold takes what was read into b, and returns how much of it goes on. What
+// lies beyond the end of a chunk is held back, and so is an error then.
+func (t *tracker) hold(b []byte, err error) (int, error) {
+	n := t.advance(b)
+	if n == len(b) {
+		return n, err
+	}
+	t.rest = append(t.rest[:0], b[n:]...)
+	t.err = err
 	return n, nil
 }
 

@@ -39,6 +39,7 @@ type Conn struct {
 	heldBy  atomic.Int32 // unread responses that hold the connection
 	turn    atomic.Int64 // counts requests
 	rested  atomic.Int64 // the turn whose response came to its end
+	track   atomic.Bool  // the ends of the response's chunks matter
 	chunks  tracker
 }
 
@@ -79,7 +80,7 @@ func (c *Conn) Arm(build func([]byte) []byte, reused, track bool) {
 	c.head = build(c.head[:0])
 	c.swallow = 0
 	c.peek = reused
-	c.chunks.reset(track)
+	c.track.Store(track)
 	c.turn.Add(1)
 }
 
@@ -176,14 +177,18 @@ func (c *Conn) writeHead(b, rest []byte) (int, error) {
 // beyond the end of one. TLS that ended without its closing alert in the
 // middle of a response is [io.ErrUnexpectedEOF].
 func (c *Conn) Read(b []byte) (int, error) {
-	n, err := c.chunks.read(c.Conn, b)
+	if n, err, ok := c.chunks.pending(b); ok {
+		return n, err
+	}
+	n, err := c.Conn.Read(b)
 	if n > 0 {
 		c.read.Add(int64(n))
+		c.chunks.follow(c.turn.Load(), c.track.Load())
 	}
 	if err == io.EOF && c.cut != nil && c.cut.eof.Load() && c.rested.Load() != c.turn.Load() {
 		err = io.ErrUnexpectedEOF
 	}
-	return n, err
+	return c.chunks.hold(b[:n], err)
 }
 
 // cutDetector notes that the socket under TLS ended.
