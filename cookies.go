@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -53,7 +54,7 @@ func (e *CookieError) Error() string {
 // Unwrap returns the kind of the error.
 func (e *CookieError) Unwrap() error { return e.Err }
 
-func badCookie(name, reason string) error {
+func badCookie(name, reason string) *CookieError {
 	return &CookieError{Name: name, Reason: reason, Err: ErrBadCookie}
 }
 
@@ -79,15 +80,15 @@ type cookieBounds struct{ cookieBytes, perHost, total, perResponse, headerBytes 
 
 func (l CookieLimits) bounds() cookieBounds {
 	return cookieBounds{
-		cookieBytes: bound(l.CookieBytes, 4096),
-		perHost:     bound(l.PerHost, 180),
-		total:       bound(l.Total, 3000),
-		perResponse: bound(l.PerResponse, 50),
-		headerBytes: bound(l.HeaderBytes, 16<<10),
+		cookieBytes: cookieBound(l.CookieBytes, 4096),
+		perHost:     cookieBound(l.PerHost, 180),
+		total:       cookieBound(l.Total, 3000),
+		perResponse: cookieBound(l.PerResponse, 50),
+		headerBytes: cookieBound(l.HeaderBytes, 16<<10),
 	}
 }
 
-func bound(n, fallback int) int {
+func cookieBound(n, fallback int) int {
 	if n < 0 {
 		return math.MaxInt
 	}
@@ -200,14 +201,23 @@ func (j *CookieJar) Set(c *http.Cookie) error {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if e := j.store.byKey[r.cookieKey]; c.MaxAge < 0 {
-		if e != nil {
-			j.store.remove(e)
-		}
+	if c.MaxAge < 0 {
+		j.store.delete(r.cookieKey)
 		return nil
 	}
 	j.store.put(r, lim, now)
 	return nil
+}
+
+// put stores a cookie that a jar has given out, as it is.
+func (j *CookieJar) put(c *http.Cookie) {
+	now, lim := j.clock(), j.Limits.bounds()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.store.put(cookieRecord{
+		cookieKey: cookieKey{c.Domain, c.Path, c.Name}, value: c.Value, expires: c.Expires,
+		secure: c.Secure, httpOnly: c.HttpOnly, sameSite: c.SameSite,
+	}, lim, now)
 }
 
 // Delete removes all cookies of that name, within the scopes where there are any, and returns how many those were.
@@ -289,15 +299,15 @@ func (j *CookieJar) Names() []string {
 
 // Domains returns the domains of all cookies, each once, in the order in which they came.
 func (j *CookieJar) Domains() []string {
-	return uniqueStrings(j.records(), func(r cookieRecord) string { return r.domain })
+	return uniqueOf(j.records(), func(r cookieRecord) string { return r.domain })
 }
 
 // Paths returns the paths of all cookies, each once, in the order of [CookieJar.All].
 func (j *CookieJar) Paths() []string {
-	return uniqueStrings(j.records(), func(r cookieRecord) string { return r.path })
+	return uniqueOf(j.records(), func(r cookieRecord) string { return r.path })
 }
 
-func uniqueStrings(records []cookieRecord, of func(cookieRecord) string) []string {
+func uniqueOf(records []cookieRecord, of func(cookieRecord) string) []string {
 	var list []string
 	seen := make(map[string]bool)
 	for _, r := range records {
@@ -381,7 +391,10 @@ func callerCookie(c *http.Cookie, now time.Time, lim cookieBounds) (cookieRecord
 	if r.domain, ok = callerDomain(c.Domain); !ok {
 		return r, badCookie("", "domain is no host name")
 	}
-	return r, r.check(lim)
+	if bad := r.check(lim); bad != nil {
+		return r, bad
+	}
+	return r, nil
 }
 
 // callerValue is the value with its quotes. Requests takes the backslashes before quotes out of a quoted value.
@@ -402,8 +415,8 @@ func callerDomain(domain string) (string, bool) {
 	if !dotted && bare == "" {
 		return "", true
 	}
-	host, ok := asciiHost(strings.Trim(bare, "[]"))
-	if !ok || hasControl(host) || strings.ContainsAny(host, " \t\";,/#@*[]") || strings.HasPrefix(host, ".") {
+	host, ok := cookieHost(strings.Trim(bare, "[]"))
+	if !ok || hasCookieControl(host) || strings.ContainsAny(host, " \t\";,/#@*[]") || strings.HasPrefix(host, ".") {
 		return "", false
 	}
 	if _, err := netip.ParseAddr(host); err != nil && strings.Contains(host, ":") {
@@ -415,12 +428,12 @@ func callerDomain(domain string) (string, bool) {
 	return host, true
 }
 
-// asciiHost is the host in lower case, with labels beyond ASCII as IDNA writes them.
-func asciiHost(host string) (string, bool) {
+// cookieHost is the host in lower case, with labels beyond ASCII as IDNA writes them.
+func cookieHost(host string) (string, bool) {
 	for i := range len(host) {
 		if host[i] >= 0x80 {
 			ascii, err := idna.Lookup.ToASCII(host)
-			return ascii, err == nil && ascii != ""
+			return ascii, err == nil && ascii != "" && utf8.ValidString(host)
 		}
 	}
 	return strings.ToLower(host), host != ""
@@ -428,15 +441,15 @@ func asciiHost(host string) (string, bool) {
 
 // check refuses what could not be sent in a Cookie header or saved in a file as it is: reliability comes before
 // leniency, since a stray delimiter would make another cookie of it.
-func (r *cookieRecord) check(lim cookieBounds) error {
+func (r *cookieRecord) check(lim cookieBounds) *CookieError {
 	switch {
 	case r.name == "":
 		return badCookie("", "name is empty")
-	case hasControl(r.name), strings.ContainsAny(r.name, "\t;="), trimBlanks(r.name) != r.name:
+	case hasCookieControl(r.name), strings.ContainsAny(r.name, "\t;="), trimCookieBlanks(r.name) != r.name:
 		return badCookie("", "name has a control byte, a delimiter or blanks around it")
-	case hasControl(r.value), strings.Contains(r.value, ";"):
+	case hasCookieControl(r.value), strings.Contains(r.value, ";"):
 		return badCookie(r.name, "value has a control byte or a semicolon")
-	case hasControl(r.path), strings.Contains(r.path, "\t"), len(r.path) > maxCookieAttribute:
+	case hasCookieControl(r.path), strings.Contains(r.path, "\t"), len(r.path) > maxCookieAttribute:
 		return badCookie(r.name, "path has a control byte or is too long")
 	case len(r.domain) > maxCookieAttribute:
 		return badCookie(r.name, "domain is too long")

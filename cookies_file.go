@@ -47,11 +47,8 @@ func syncDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	defer d.Close()
-	if err := d.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, os.ErrInvalid) {
-		return err
-	}
-	return nil
+	d.Sync() //nolint:errcheck // not every file system can; the file itself is safe by now
+	return d.Close()
 }
 
 // Load stores the cookies of a file as [CookieJar.ReadFrom] does.
@@ -116,7 +113,7 @@ func fileBool(b bool) string {
 // jar as it was. The file speaks for the caller: no rule about who may set what applies. It is an [io.ReaderFrom].
 func (j *CookieJar) ReadFrom(r io.Reader) (int64, error) {
 	now, lim := j.clock(), j.Limits.bounds()
-	counter := &countingReader{r: r}
+	counter := &cookieReader{r: r}
 	records, err := readCookieFile(counter, now, lim)
 	if err != nil {
 		return counter.n, err
@@ -129,12 +126,12 @@ func (j *CookieJar) ReadFrom(r io.Reader) (int64, error) {
 	return counter.n, nil
 }
 
-type countingReader struct {
+type cookieReader struct {
 	r io.Reader
 	n int64
 }
 
-func (c *countingReader) Read(p []byte) (int, error) {
+func (c *cookieReader) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.n += int64(n)
 	return n, err
@@ -148,9 +145,9 @@ func readCookieFile(in io.Reader, now time.Time, lim cookieBounds) ([]cookieReco
 	number := 0
 	for lines.Scan() {
 		number++
-		r, ok, err := parseCookieLine(lines.Text(), lim)
-		if err != nil {
-			return nil, atLine(err, number)
+		r, ok, bad := parseCookieLine(lines.Text(), lim)
+		if bad != nil {
+			return nil, atLine(bad, number)
 		}
 		if ok && !r.expired(now) {
 			records = append(records, r)
@@ -171,19 +168,15 @@ func lineBound(lim cookieBounds) int {
 }
 
 // atLine adds the line's number, and takes the name out: it is the file's content, not the caller's.
-func atLine(err error, number int) error {
-	var bad *CookieError
-	if errors.As(err, &bad) {
-		return &CookieError{Line: number, Reason: bad.Reason, Err: bad.Err}
-	}
-	return err
+func atLine(bad *CookieError, number int) error {
+	return &CookieError{Line: number, Reason: bad.Reason, Err: bad.Err}
 }
 
 // parseCookieLine reads one line; false for one that holds no cookie.
-func parseCookieLine(line string, lim cookieBounds) (cookieRecord, bool, error) {
+func parseCookieLine(line string, lim cookieBounds) (cookieRecord, bool, *CookieError) {
 	var r cookieRecord
 	line, r.httpOnly = strings.CutPrefix(line, httpOnlyPrefix)
-	if !r.httpOnly && strings.HasPrefix(line, "#") || trimBlanks(line) == "" {
+	if !r.httpOnly && strings.HasPrefix(line, "#") || trimCookieBlanks(line) == "" {
 		return r, false, nil
 	}
 	fields := strings.SplitN(line, "\t", 7)
@@ -201,7 +194,7 @@ func parseCookieLine(line string, lim cookieBounds) (cookieRecord, bool, error) 
 }
 
 // readFields reads the fields of a line that need more than copying.
-func (r *cookieRecord) readFields(fields []string, lim cookieBounds) error {
+func (r *cookieRecord) readFields(fields []string, lim cookieBounds) *CookieError {
 	below, ok1 := parseFileBool(fields[1])
 	secure, ok2 := parseFileBool(fields[3])
 	expires, ok3 := parseFileExpiry(fields[4])

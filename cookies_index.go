@@ -286,6 +286,13 @@ func (s *cookieStore) remove(e *cookieEntry) {
 	}
 }
 
+// delete removes the cookie of that key, if there is one.
+func (s *cookieStore) delete(k cookieKey) {
+	if e := s.byKey[k]; e != nil {
+		s.remove(e)
+	}
+}
+
 // removeWhere removes all that drop says yes to and returns how many those were.
 func (s *cookieStore) removeWhere(drop func(*cookieEntry) bool) int {
 	removed := 0
@@ -389,7 +396,7 @@ func (s *cookieStore) hasSecure(k secureKey, path string) bool {
 
 // parentDomain cuts the first label off, and leaves nothing of a single label or an address.
 func parentDomain(domain string) string {
-	if isAddress(domain) {
+	if isCookieAddress(domain) {
 		return ""
 	}
 	_, parent, _ := strings.Cut(domain, ".")

@@ -38,12 +38,12 @@ type setCookie struct {
 // makes the line void too, since no cookie file could hold it.
 func parseSetCookie(line string) (setCookie, bool) {
 	var c setCookie
-	if hasControl(line) {
+	if hasCookieControl(line) {
 		return c, false
 	}
 	pair, rest, more := strings.Cut(line, ";")
 	name, value, ok := strings.Cut(pair, "=")
-	c.name, c.value = trimBlanks(name), trimBlanks(value)
+	c.name, c.value = trimCookieBlanks(name), trimCookieBlanks(value)
 	if !ok || c.name == "" || strings.Contains(c.name, "\t") {
 		return c, false
 	}
@@ -58,7 +58,7 @@ func parseSetCookie(line string) (setCookie, bool) {
 // addAttribute applies one attribute, RFC 6265 5.2.1 to 5.2.6 and 6265bis 5.6.7 for SameSite.
 func (c *setCookie) addAttribute(attribute string) {
 	name, value, _ := strings.Cut(attribute, "=")
-	name, value = trimBlanks(name), trimBlanks(value)
+	name, value = trimCookieBlanks(name), trimCookieBlanks(value)
 	if len(value) > maxCookieAttribute {
 		return
 	}
@@ -142,8 +142,8 @@ func expiryAfter(now time.Time, seconds int64) time.Time {
 	return time.Unix(now.Unix()+seconds, int64(now.Nanosecond())).UTC()
 }
 
-// hasControl reports bytes that no cookie may hold: the controls but the tab, and DEL (6265bis 5.6).
-func hasControl(s string) bool {
+// hasCookieControl reports bytes that no cookie may hold: the controls but the tab, and DEL (6265bis 5.6).
+func hasCookieControl(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
 			return true
@@ -152,5 +152,5 @@ func hasControl(s string) bool {
 	return false
 }
 
-// trimBlanks drops spaces and tabs, and no other white space, from both ends.
-func trimBlanks(s string) string { return strings.Trim(s, " \t") }
+// trimCookieBlanks drops spaces and tabs, and no other white space, from both ends.
+func trimCookieBlanks(s string) string { return strings.Trim(s, " \t") }

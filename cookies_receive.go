@@ -45,9 +45,7 @@ func (in *cookieReceiver) take(s *cookieStore, c setCookie) {
 		return
 	}
 	if r.expired(in.now) {
-		if e := s.byKey[r.cookieKey]; e != nil {
-			s.remove(e)
-		}
+		s.delete(r.cookieKey)
 		in.forget(r.cookieKey)
 		return
 	}
@@ -178,6 +176,6 @@ func cookieURLOf(u *url.URL) (cookieURL, bool) {
 		return c, false
 	}
 	var ok bool
-	c.host, ok = asciiHost(u.Hostname())
+	c.host, ok = cookieHost(u.Hostname())
 	return c, ok
 }

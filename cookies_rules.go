@@ -64,7 +64,7 @@ func cookieDomain(host, attribute string) (string, bool) {
 
 // isPublicSuffix reports whether domain is on the public suffix list, or has one label only.
 func isPublicSuffix(domain string) bool {
-	if isAddress(domain) {
+	if isCookieAddress(domain) {
 		return false
 	}
 	domain = strings.TrimSuffix(domain, ".") // "co.uk." is the same registry
@@ -78,12 +78,12 @@ func domainMatch(host, domain string) bool {
 		return true
 	}
 	return domain != "" && len(host) > len(domain) && strings.HasSuffix(host, domain) &&
-		host[len(host)-len(domain)-1] == '.' && !isAddress(host)
+		host[len(host)-len(domain)-1] == '.' && !isCookieAddress(host)
 }
 
-// isAddress reports whether host is an IP address. No top-level domain is numeric, so that the last label tells
+// isCookieAddress reports whether host is an IP address. No top-level domain is numeric, so that the last label tells
 // IPv4 in all its spellings, those that only some resolvers accept included.
-func isAddress(host string) bool {
+func isCookieAddress(host string) bool {
 	if strings.Contains(host, ":") {
 		return true
 	}
@@ -116,15 +116,15 @@ func pathMatch(request, path string) bool {
 // allowedByPrefix applies the name prefixes of 6265bis 4.1.3 in any case: __Secure- needs Secure; __Host- needs
 // Secure, no Domain and an attribute Path=/.
 func allowedByPrefix(r cookieRecord, pathAttribute string) bool {
-	if hasPrefixFold(r.name, "__Secure-") {
+	if hasCookiePrefix(r.name, "__Secure-") {
 		return r.secure
 	}
-	if hasPrefixFold(r.name, "__Host-") {
+	if hasCookiePrefix(r.name, "__Host-") {
 		return r.secure && pathAttribute == "/" && !strings.HasPrefix(r.domain, ".")
 	}
 	return true
 }
 
-func hasPrefixFold(s, prefix string) bool {
+func hasCookiePrefix(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }

@@ -35,8 +35,12 @@ func (j *CookieJar) header(dst []byte, u cookieURL, rules cookieRules) []byte {
 
 // headerWith is header with a call's own cookies on top of the jar, as though they were in a copy of it: each
 // replaces the jar's cookie of the same domain, path and name in its place, or is sent besides it. The cookies of
-// extra follow the conventions of [CookieJar] and have been through [checkCallCookie].
+// extra follow the conventions of [CookieJar] and have been through [checkCallCookie]; one with a negative MaxAge only
+// keeps the jar's from being sent. The jar may be nil.
 func (j *CookieJar) headerWith(dst []byte, extra []*http.Cookie, u cookieURL, rules cookieRules) []byte {
+	if j == nil {
+		j = new(CookieJar)
+	}
 	now, limit := j.clock(), j.Limits.bounds().headerBytes
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -100,7 +104,7 @@ func (s *cookieStore) merge(matches []sentCookie, extra []*http.Cookie, u cookie
 		if !x.matches(u, rules.foreign) {
 			continue
 		}
-		x.drop = c.Secure && !u.secure || !c.Expires.IsZero() && !now.Before(c.Expires)
+		x.drop = c.Secure && !u.secure || c.MaxAge < 0 || !c.Expires.IsZero() && !now.Before(c.Expires)
 		old, found := at[x.cookieKey]
 		switch {
 		case found && rules.jarWins && matches[old].entry != nil:
@@ -202,8 +206,7 @@ func checkCallCookie(c *http.Cookie, now time.Time) (*http.Cookie, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.MaxAge < 0 {
-		r.expires = time.Unix(0, 0).UTC()
-	}
-	return r.plain(), nil
+	checked := r.plain()
+	checked.MaxAge = min(c.MaxAge, 0) // a positive one is in Expires now
+	return checked, nil
 }

@@ -56,9 +56,9 @@ func TestHTTPState(t *testing.T) {
 			if ok {
 				passed++
 			} else {
-				t.Errorf("%s: %q sent %q, want %q", c.Name, c.SetCookie, got, deref(c.Want))
+				t.Errorf("%s: %q sent %q, want %q", c.Name, c.SetCookie, got, httpStateText(c.Want))
 			}
-		case len(c.SetCookie) == 1 && hasControl(c.SetCookie[0]):
+		case len(c.SetCookie) == 1 && hasCookieControl(c.SetCookie[0]):
 			refused++
 			if got != "" {
 				t.Errorf("%s: %q has a control byte, but sent %q", c.Name, c.SetCookie, got)
@@ -67,10 +67,10 @@ func TestHTTPState(t *testing.T) {
 	}
 	right := 0
 	for _, d := range dates {
-		if got := d.run(); got == deref(d.Want) {
+		if got := d.run(); got == httpStateText(d.Want) {
 			right++
 		} else {
-			t.Errorf("date %q: got %q, want %q", d.Test, got, deref(d.Want))
+			t.Errorf("date %q: got %q, want %q", d.Test, got, httpStateText(d.Want))
 		}
 	}
 	if live != httpStateCases || len(dates) != httpStateDates || refused != 2 {
@@ -96,7 +96,7 @@ func (c *httpStateCase) run(t *testing.T) (header string, ok bool) {
 	jar := &CookieJar{now: func() time.Time { return c.Now }}
 	jar.receive(stateURL(t, c.RequestURL), c.SetCookie, c.Now)
 	header = string(jar.header(nil, stateURL(t, c.SentTo), cookieRules{}))
-	return header, header == deref(c.Want)
+	return header, header == httpStateText(c.Want)
 }
 
 func (d *httpStateDate) run() string {
@@ -115,7 +115,7 @@ func stateURL(t testing.TB, raw string) cookieURL {
 	return c
 }
 
-func deref(s *string) string {
+func httpStateText(s *string) string {
 	if s == nil {
 		return ""
 	}
