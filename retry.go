@@ -439,12 +439,15 @@ func parseDate(text string) (time.Time, bool) {
 	}
 	day, month, year, clock := f[0], f[1], f[2], f[3]
 	if monthOf(day) != 0 {
-		day, month, year, clock = month, day, clock, year
+		day, month = month, day
 	}
-	dd, okDay := parseDigits(day, 32)
+	if strings.Contains(year, ":") {
+		year, clock = clock, year
+	}
+	dd, okDay := parseDigits(strings.TrimSuffix(day, ","), 32)
 	mm := monthOf(month)
-	yyyy, okYear := parseYear(year)
-	at, okClock := parseClock(clock)
+	yyyy, okYear := parseYear(strings.TrimSuffix(year, ","))
+	at, okClock := parseClock(strings.TrimSuffix(clock, ","))
 	if !okDay || !okYear || !okClock || mm == 0 || dd < 1 || dd > 31 {
 		return time.Time{}, false
 	}
@@ -457,17 +460,29 @@ func parseDate(text string) (time.Time, bool) {
 
 // dateFields splits a date into its parts, without the weekday.
 func dateFields(text string) []string {
-	f := strings.FieldsFunc(text, func(c rune) bool { return c == ' ' || c == '\t' || c == ',' })
-	if len(f) > 0 && f[0][0] > '9' && monthOf(f[0]) == 0 {
-		f = f[1:]
-	}
+	f := strings.Fields(text)
 	if len(f) == 0 {
 		return nil
 	}
-	if date := strings.Split(f[0], "-"); len(date) == 3 {
-		f = append(date, f[1:]...)
+	// The comma after a weekday may stand without a blank.
+	f[0] = f[0][strings.LastIndexByte(f[0], ',')+1:]
+	if f[0] == "" || isWeekday(f[0]) {
+		f = f[1:]
+	}
+	if len(f) == 3 {
+		f = append(strings.Split(f[0], "-"), f[1:]...)
 	}
 	return f
+}
+
+// isWeekday reports whether it is the short English name of one, in any case.
+func isWeekday(name string) bool {
+	for d := time.Sunday; d <= time.Saturday; d++ {
+		if strings.EqualFold(name, d.String()[:3]) {
+			return true
+		}
+	}
+	return false
 }
 
 // monthOf returns the month of an English name in full or of three letters,
