@@ -53,9 +53,14 @@ type language struct {
 	script    *unicode.RangeTable // Of the letters that are not Latin; nil for a Latin alphabet.
 	east      bool                // Characters are counted alone: there are too many for pairs.
 	index     map[rune]int        // Lower-case letters to symbols.
+	common    [commonRunes]int16  // Symbols of the first characters, in either case.
 	pairs     [][]float32         // Logarithm of the probability of the second symbol after the first.
 	single    []float32           // For east: logarithm of the probability of a symbol.
 }
+
+// commonRunes is where the alphabets end that are written with single bytes,
+// Thai apart.
+const commonRunes = 0x700
 
 // newLanguage counts a file of languageFiles.
 func newLanguage(file string) *language {
@@ -85,6 +90,9 @@ func newLanguage(file string) *language {
 		}
 	}
 	l.script = scriptOf(letters)
+	for r := range l.common {
+		l.common[r] = int16(l.find(lower(rune(r)))) //nolint:gosec // There are some hundred symbols.
+	}
 	l.count(text)
 	return l
 }
@@ -121,7 +129,7 @@ func (l *language) count(text string) {
 	singles := make([]float64, n)
 	total, prev := 0.0, kindSpace
 	for _, r := range text {
-		sym := l.symbol(lower(r))
+		sym := l.symbol(r)
 		singles[sym]++
 		total++
 		if !l.east {
@@ -181,8 +189,16 @@ func logarithms(p []float64) []float32 {
 	return out
 }
 
-// symbol returns the symbol of a character in lower case.
+// symbol returns the symbol of a character.
 func (l *language) symbol(r rune) int {
+	if r < commonRunes {
+		return int(l.common[r])
+	}
+	return l.find(lower(r))
+}
+
+// find works out the symbol of a character in lower case.
+func (l *language) find(r rune) int {
 	if s, ok := l.index[r]; ok {
 		return s
 	}

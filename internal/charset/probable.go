@@ -51,7 +51,7 @@ func (l *language) score(text []rune) float32 {
 	var sum float32
 	prev, before := kindSpace, ' '
 	for i, r := range text {
-		sym := l.symbol(lower(r))
+		sym := l.symbol(r)
 		p := l.pairs[prev][sym]
 		if l.script != nil && r < utf8.RuneSelf && unicode.IsLetter(r) {
 			p = latinLetter // A foreign word, of which the model knows nothing.
@@ -72,11 +72,16 @@ func (l *language) score(text []rune) float32 {
 // context rates a character by case and script of the one before it.
 func (l *language) context(before, r rune) float32 {
 	var p float32
-	if r != lower(r) {
-		p = capital(before)
+	if r >= utf8.RuneSelf || 'A' <= r && r <= 'Z' {
+		if r != lower(r) {
+			p = capital(before)
+		}
+	}
+	if l.script == nil {
+		return p
 	}
 	mixed := (before < utf8.RuneSelf) != (r < utf8.RuneSelf)
-	if l.script != nil && mixed && unicode.IsLetter(before) && unicode.IsLetter(r) {
+	if mixed && unicode.IsLetter(before) && unicode.IsLetter(r) {
 		p += besideLatin
 	}
 	return p
