@@ -16,7 +16,7 @@ func (a *HTTPAdapter) retrying(ctx context.Context, p *PreparedRequest, settings
 		return a.roundTrip(ctx, p, settings, rt)
 	}
 	if err := a.MaxRetries.check(); err != nil {
-		return nil, &Error{kind: ErrInvalidOption, Err: err}
+		return nil, err
 	}
 	state := newRetryState(a.MaxRetries)
 	for {
@@ -26,7 +26,7 @@ func (a *HTTPAdapter) retrying(ctx context.Context, p *PreparedRequest, settings
 		if err != nil {
 			verdict = state.onError(failureClassOf(err), attempt, rand.Float64())
 		} else {
-			attempt.StatusCode, attempt.Location = r.StatusCode, r.Headers.Get("Location")
+			attempt.StatusCode, attempt.Location = r.StatusCode, uri.Redact(r.Headers.Get("Location"))
 			verdict = state.onStatus(attempt, r.Headers.Values("Retry-After"), time.Now(), rand.Float64())
 		}
 		if !verdict.again {

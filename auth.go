@@ -117,3 +117,8 @@ func (b Bearer) String() string { return "Bearer auth" }
 
 // GoString is [Bearer.String].
 func (b Bearer) GoString() string { return b.String() }
+
+// hasControl reports whether s holds a control character.
+func hasControl(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f })
+}
