@@ -106,6 +106,19 @@ func (a *HTTPAdapter) Send(ctx context.Context, p *PreparedRequest, settings Set
 	return a.retrying(ctx, p, settings, rt)
 }
 
+// once sends p once, and once more where a proxy that forwards asks for
+// Digest and its URL has a user.
+func (a *HTTPAdapter) once(ctx context.Context, p *PreparedRequest, settings Settings, rt route) (*Response, error) {
+	for asked := 0; ; asked++ {
+		r, err := a.roundTrip(ctx, p, settings, rt)
+		if err != nil || !rt.forward || r.StatusCode != http.StatusProxyAuthRequired || !p.Body.Replayable() ||
+			!a.transport(rt).auth.challenged(rt.proxy, rawValues(r.Headers, "Proxy-Authenticate"), asked) {
+			return r, err
+		}
+		r.body.drain(r)
+	}
+}
+
 // checkSendable refuses what cannot be sent as HTTP: other schemes, hosts
 // that are none, and headers that would break the framing.
 func checkSendable(p *PreparedRequest) error {
@@ -182,6 +195,9 @@ func (a *HTTPAdapter) route(p *PreparedRequest, settings Settings) (route, error
 	rt := route{key: transportKey{secure: p.target.Scheme == "https"}}
 	if rt.key.secure {
 		rt.key.verify, rt.key.cert = settings.Verify, settings.Cert
+	}
+	if a.Transport != nil {
+		return rt, nil
 	}
 	text, _ := selectProxy(p.target.Scheme, p.target.Host, settings.Proxies)
 	if text == "" {

@@ -24,6 +24,9 @@ type transport struct {
 	dialer  wire.Dialer
 	http    *http.Transport
 
+	auth  proxyAuth
+	hosts hostPools
+
 	tlsOnce   sync.Once
 	tlsConfig *tls.Config // for origins, and for a proxy
 	tlsErr    error
@@ -33,6 +36,7 @@ type transport struct {
 // dialling, TLS, proxies, redirects, cookies and codings to this package.
 func newTransport(a *HTTPAdapter, rt route) *transport {
 	t := &transport{adapter: a, route: rt}
+	t.hosts.limit = or(a.PoolConnections, defaultPoolConnections)
 	t.dialer = wire.Dialer{Lookup: a.Resolve, LocalAddr: a.LocalAddr}
 	size := or(a.PoolMaxSize, defaultPoolMaxSize)
 	t.http = &http.Transport{
@@ -100,7 +104,9 @@ func (t *transport) dialPlain(ctx context.Context, _, addr string) (net.Conn, er
 	if err != nil {
 		return nil, err
 	}
-	return wire.New(c), nil
+	conn := wire.New(c)
+	t.hosts.add(addr, conn)
+	return conn, nil
 }
 
 // reach gives a connection whose other end is addr, by way of the proxy.
@@ -144,6 +150,15 @@ func (t *transport) dial(ctx context.Context, addr string) (net.Conn, error) {
 // reachByProxy dials the proxy and has it connect to addr. The connect
 // timeout holds for the dialling and for the talk after it.
 func (t *transport) reachByProxy(ctx context.Context, addr string) (net.Conn, error) {
+	for asked := 0; ; asked++ {
+		c, err := t.tryProxy(ctx, addr)
+		if err == nil || !t.auth.connectChallenged(t.route.proxy, err, asked) {
+			return c, err
+		}
+	}
+}
+
+func (t *transport) tryProxy(ctx context.Context, addr string) (net.Conn, error) {
 	proxy := t.route.proxy
 	c, err := t.dial(ctx, proxy.DialAddr())
 	if err != nil {
@@ -178,11 +193,11 @@ func (t *transport) openTunnel(ctx context.Context, c net.Conn, addr string) (ne
 	switch proxy.Scheme {
 	case "http", "https":
 		var fields []tunnel.Field
-		if hasAuth {
-			value, err := basicValue(user, password)
-			if err != nil {
-				return nil, err
-			}
+		value, err := t.auth.value(proxy, &PreparedRequest{Method: http.MethodConnect}, addr)
+		if err != nil {
+			return nil, err
+		}
+		if value != "" {
 			fields = append(fields, tunnel.Field{Name: "Proxy-Authorization", Value: value})
 		}
 		return tunnel.Connect(ctx, c, addr, fields, tunnel.Limits{})
@@ -271,7 +286,9 @@ func (t *transport) dialTLS(ctx context.Context, _, addr string) (net.Conn, erro
 	if client.ConnectionState().NegotiatedProtocol == "h2" {
 		return client, nil
 	}
-	return wire.NewTLS(client, raw, cut), nil
+	conn := wire.NewTLS(client, raw, cut)
+	t.hosts.add(addr, conn)
+	return conn, nil
 }
 
 // secure does a TLS handshake over c, which it closes where that fails.
