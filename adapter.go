@@ -188,11 +188,15 @@ type transportKey struct {
 	secure  bool
 	verify  TLSVerify
 	cert    ClientCert
+	guard   *Guard
 }
 
 // route finds the way for a request.
 func (a *HTTPAdapter) route(p *PreparedRequest, settings Settings) (route, error) {
-	rt := route{key: transportKey{secure: p.target.Scheme == "https"}}
+	rt := route{key: transportKey{secure: p.target.Scheme == "https", guard: settings.Guard}}
+	if settings.Guard != nil && (a.UnixSocket != "" || a.Transport != nil) {
+		return rt, invalidOption("a guard cannot see the addresses of a Unix socket or of another transport")
+	}
 	if rt.key.secure {
 		rt.key.verify, rt.key.cert = settings.Verify, settings.Cert
 	}
@@ -217,6 +221,12 @@ func (a *HTTPAdapter) route(p *PreparedRequest, settings Settings) (route, error
 	default:
 		return rt, &Error{kind: ErrInvalidProxyURL, reason: "proxy scheme " + quoteName(u.Scheme) +
 			" is not known: http, https, socks4, socks4a, socks5 and socks5h are"}
+	}
+	if settings.Guard != nil {
+		if !settings.Guard.AllowProxy {
+			return rt, invalidOption("a proxy was given with a guard that does not allow one")
+		}
+		rt.key.guard = nil
 	}
 	rt.proxy = u
 	rt.key.proxy, rt.key.forward = u.Text, rt.forward

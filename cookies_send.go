@@ -215,13 +215,20 @@ func (s *cookieStore) appendSent(dst []byte, matches []sentCookie) []byte {
 }
 
 // checkCallCookie checks a cookie that comes with one call, by the rules of
-// [CookieJar.Set], and returns the copy that [CookieJar.headerWith] takes.
+// [CookieJar.Set], and returns the copy that [CookieJar.headerWith] takes. A
+// value may hold a semicolon, which Requests sends as it is: it is kept
+// nowhere.
 func checkCallCookie(c *http.Cookie, now time.Time) (*http.Cookie, error) {
-	r, err := callerCookie(c, now, CookieLimits{CookieBytes: -1}.bounds())
+	plain := *c
+	plain.Value = strings.ReplaceAll(c.Value, ";", ",")
+	r, err := callerCookie(&plain, now, CookieLimits{CookieBytes: -1}.bounds())
 	if err != nil {
 		return nil, err
 	}
 	checked := r.plain()
+	if plain.Value != c.Value {
+		checked.Value = callerValue(c)
+	}
 	checked.MaxAge = min(c.MaxAge, 0) // a positive one is in Expires now
 	return checked, nil
 }

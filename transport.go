@@ -39,6 +39,9 @@ func newTransport(a *HTTPAdapter, rt route) *transport {
 	t.hosts.limit = or(a.PoolConnections, defaultPoolConnections)
 	t.dialer = wire.Dialer{Lookup: a.Resolve, LocalAddr: a.LocalAddr}
 	size := or(a.PoolMaxSize, defaultPoolMaxSize)
+	if rt.key.guard != nil {
+		t.dialer.Control = rt.key.guard.control
+	}
 	t.http = &http.Transport{
 		DialContext:            t.dialPlain,
 		DialTLSContext:         t.dialTLS,
@@ -136,7 +139,7 @@ func (t *transport) dial(ctx context.Context, addr string) (net.Conn, error) {
 			defer cancel()
 		}
 		if a.Dial != nil {
-			return a.Dial(ctx, "tcp", addr)
+			return t.dialByCaller(ctx, addr)
 		}
 		return new(net.Dialer).DialContext(ctx, "unix", a.UnixSocket)
 	}
@@ -145,6 +148,20 @@ func (t *transport) dial(ctx context.Context, addr string) (net.Conn, error) {
 		return nil, err
 	}
 	return t.dialer.Dial(ctx, "tcp", host, port, timeout)
+}
+
+// dialByCaller has the adapter's owner make a connection, and looks where it
+// went.
+func (t *transport) dialByCaller(ctx context.Context, addr string) (net.Conn, error) {
+	c, err := t.adapter.Dial(ctx, "tcp", addr)
+	if err != nil || t.route.key.guard == nil {
+		return c, err
+	}
+	if err := t.route.key.guard.checkConn(c); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
 }
 
 // reachByProxy dials the proxy and has it connect to addr. The connect
