@@ -106,6 +106,19 @@ func (a *HTTPAdapter) Send(ctx context.Context, p *PreparedRequest, settings Set
 	return a.retrying(ctx, p, settings, rt)
 }
 
+// once sends p once, and once more where a proxy that forwards asks for
+// Digest and its URL has a user.
+func (a *HTTPAdapter) once(ctx context.Context, p *PreparedRequest, settings Settings, rt route) (*Response, error) {
+	for asked := 0; ; asked++ {
+		r, err := a.roundTrip(ctx, p, settings, rt)
+		if err != nil || !rt.forward || r.StatusCode != http.StatusProxyAuthRequired || !p.Body.Replayable() ||
+			!a.transport(rt).auth.challenged(rt.proxy, rawValues(r.Headers, "Proxy-Authenticate"), asked) {
+			return r, err
+		}
+		r.body.drain(r)
+	}
+}
+
 // checkSendable refuses what cannot be sent as HTTP: other schemes, hosts
 // that are none, and headers that would break the framing.
 func checkSendable(p *PreparedRequest) error {
@@ -175,13 +188,20 @@ type transportKey struct {
 	secure  bool
 	verify  TLSVerify
 	cert    ClientCert
+	guard   *Guard
 }
 
 // route finds the way for a request.
 func (a *HTTPAdapter) route(p *PreparedRequest, settings Settings) (route, error) {
-	rt := route{key: transportKey{secure: p.target.Scheme == "https"}}
+	rt := route{key: transportKey{secure: p.target.Scheme == "https", guard: settings.Guard}}
+	if settings.Guard != nil && (a.UnixSocket != "" || a.Transport != nil) {
+		return rt, invalidOption("a guard cannot see the addresses of a Unix socket or of another transport")
+	}
 	if rt.key.secure {
 		rt.key.verify, rt.key.cert = settings.Verify, settings.Cert
+	}
+	if a.Transport != nil {
+		return rt, nil
 	}
 	text, _ := selectProxy(p.target.Scheme, p.target.Host, settings.Proxies)
 	if text == "" {
@@ -201,6 +221,12 @@ func (a *HTTPAdapter) route(p *PreparedRequest, settings Settings) (route, error
 	default:
 		return rt, &Error{kind: ErrInvalidProxyURL, reason: "proxy scheme " + quoteName(u.Scheme) +
 			" is not known: http, https, socks4, socks4a, socks5 and socks5h are"}
+	}
+	if settings.Guard != nil {
+		if !settings.Guard.AllowProxy {
+			return rt, invalidOption("a proxy was given with a guard that does not allow one")
+		}
+		rt.key.guard = nil
 	}
 	rt.proxy = u
 	rt.key.proxy, rt.key.forward = u.Text, rt.forward

@@ -13,14 +13,14 @@ import (
 // the context, and a body that cannot be sent again ends the tries.
 func (a *HTTPAdapter) retrying(ctx context.Context, p *PreparedRequest, settings Settings, rt route) (*Response, error) {
 	if a.MaxRetries == nil {
-		return a.roundTrip(ctx, p, settings, rt)
+		return a.once(ctx, p, settings, rt)
 	}
 	if err := a.MaxRetries.check(); err != nil {
 		return nil, err
 	}
 	state := newRetryState(a.MaxRetries)
 	for {
-		r, err := a.roundTrip(ctx, p, settings, rt)
+		r, err := a.once(ctx, p, settings, rt)
 		attempt := Attempt{Method: p.Method, URL: uri.Redact(p.URL), Err: err}
 		var verdict retryVerdict
 		if err != nil {

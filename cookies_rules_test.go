@@ -182,7 +182,8 @@ func TestCookieDefaultPath(t *testing.T) {
 	} {
 		assert.Equal(t, want, defaultCookiePath(request), "path %q", request)
 	}
-	// A directory that is too long to keep would make the jar as large as a server's redirects wish.
+	// A directory that is too long to keep would make the jar as large as a
+	// server's redirects wish.
 	j := newTestJar()
 	assert.Empty(t, give(t, j, "http://a.test/"+strings.Repeat("x", 1024)+"/", "a=1"))
 	assert.Len(t, give(t, j, "http://a.test/"+strings.Repeat("x", 1023)+"/", "a=1"), 1)
@@ -273,8 +274,8 @@ func TestCookieDomainMatch(t *testing.T) {
 	}
 }
 
-// Hosts that hold each other's cookies only below a registered domain. One row a public suffix: a host below it, and
-// what its cookie for the suffix becomes.
+// Hosts that hold each other's cookies only below a registered domain. One row
+// a public suffix: a host below it, and what its cookie for the suffix becomes.
 func TestCookiePublicSuffix(t *testing.T) {
 	suffixes := strings.Fields(`com org net edu gov mil int info biz name io dev app
 		uk co.uk cO.uK org.uk ac.uk gov.uk me.uk ltd.uk plc.uk
@@ -360,7 +361,8 @@ func TestCookieHosts(t *testing.T) {
 			assert.Empty(t, ask(t, j, url), "%s: %s", tt.name, url)
 		}
 	}
-	// Without a host nothing is stored or sent, and an absurd one costs no time.
+	// Without a host nothing is stored or sent, and an absurd one costs no
+	// time.
 	j := newTestJar()
 	assert.Empty(t, j.receive(cookieURL{}, []string{"a=1"}, testNow))
 	assert.Empty(t, j.header(nil, cookieURL{}, cookieRules{}))
@@ -445,7 +447,8 @@ func TestCookieDates(t *testing.T) {
 	}
 }
 
-// Long input must not cost more than reading it a few times: work that is quadratic would take hours here.
+// Long input must not cost more than reading it a few times: work that is
+// quadratic would take hours here.
 func TestSetCookieLinear(t *testing.T) {
 	const size = 1 << 20
 	start := time.Now()

@@ -18,12 +18,15 @@ import (
 // trip is one request on its way through net/http, and its response until the
 // body is done with.
 type trip struct {
-	p        *PreparedRequest
-	settings Settings
-	route    route
-	parent   context.Context // the caller's
-	stop     context.CancelCauseFunc
+	p         *PreparedRequest
+	settings  Settings
+	route     route
+	transport *transport      // nil where the caller's own is used
+	proxyAuth string          // the header for a proxy that forwards
+	parent    context.Context // the caller's
+	stop      context.CancelCauseFunc
 
+	addr    string      // host and port of the connection
 	conn    *wire.Conn  // of HTTP/1.1
 	h2      http.Header // filled in when the connection turns out to be HTTP/2
 	armed   int         // how many connections were given the request
@@ -43,13 +46,15 @@ var errTooManyResends = errors.New("server closed the connection again")
 // roundTrip sends p once and returns the response with its body unread.
 func (a *HTTPAdapter) roundTrip(ctx context.Context, p *PreparedRequest, settings Settings, rt route) (*Response, error) {
 	t := &trip{p: p, settings: settings, route: rt, parent: ctx}
+	rtr := a.Transport
+	if rtr == nil {
+		t.transport = a.transport(rt)
+		rtr = t.transport.http
+	}
 	req, err := t.request(ctx)
 	if err != nil {
+		t.finish(err)
 		return nil, err
-	}
-	var rtr http.RoundTripper = a.Transport
-	if rtr == nil {
-		rtr = a.transport(rt).http
 	}
 	resp, err := rtr.RoundTrip(req)
 	t.watch.rest()
@@ -75,14 +80,23 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 		Method: p.Method, URL: t.target(), Host: p.Headers.Get("Host"),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: plainHeader,
 	}
-	if p.target.Scheme == "https" || t.foreign() {
+	if p.target.Scheme == "https" || t.transport == nil {
 		t.h2 = http.Header{}
 		req.Header = t.h2
+		if t.transport == nil {
+			t.fillHeader()
+		}
 	} else if replayableMethod(p.Method) {
 		req.Header = replayableHeader
 	}
 	if p.Body != nil && (p.Body.Len() != 0 || !p.Body.inMem) {
 		if err := t.attach(req); err != nil {
+			return nil, err
+		}
+	}
+	if t.route.forward {
+		var err error
+		if t.proxyAuth, err = t.transport.auth.value(t.route.proxy, p, p.target.AbsoluteForm()); err != nil {
 			return nil, err
 		}
 	}
@@ -117,10 +131,6 @@ func replayableMethod(method string) bool {
 	return false
 }
 
-// foreign reports whether the caller's transport sends the request, and so
-// needs its headers at once.
-func (t *trip) foreign() bool { return false }
-
 // target is the URL that net/http picks a connection by. A request that a
 // proxy forwards goes to the proxy.
 func (t *trip) target() *url.URL {
@@ -130,6 +140,7 @@ func (t *trip) target() *url.URL {
 	}
 	path := u.Target()
 	out := &url.URL{Scheme: at.Scheme, Host: at.HostPort(), Opaque: path}
+	t.addr = at.DialAddr()
 	if strings.HasPrefix(path, "//") {
 		out.Opaque, out.Path = "", path
 	}
@@ -165,10 +176,13 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	}
 	conn, ok := info.Conn.(*wire.Conn)
 	if !ok {
-		t.fillHTTP2(info.Conn)
+		if t.transport != nil {
+			t.fillHeader()
+		}
 		t.watch.start()
 		return
 	}
+	t.transport.hosts.touch(t.addr)
 	t.conn = conn
 	t.read, t.written = conn.Counts()
 	conn.Arm(t.appendHead, info.Reused, valueOr(t.settings.Stream, false))
@@ -181,9 +195,11 @@ func (t *trip) sentBytes() bool {
 	return written > t.written
 }
 
-// fillHTTP2 gives HTTP/2 its headers: spelling and order are its own there,
-// and headers that concern a connection have no place.
-func (t *trip) fillHTTP2(io.Closer) {
+// fillHeader gives HTTP/2, or a transport of the caller's, the headers:
+// spelling and order are its own there, and headers that concern a connection
+// have no place.
+func (t *trip) fillHeader() {
+	clear(t.h2)
 	for i := range t.p.Headers.fields {
 		f := &t.p.Headers.fields[i]
 		switch http.CanonicalHeaderKey(f.name) {
@@ -196,7 +212,7 @@ func (t *trip) fillHTTP2(io.Closer) {
 	if !t.p.Headers.Has("User-Agent") {
 		t.h2["User-Agent"] = []string{""}
 	}
-	if replayableMethod(t.p.Method) && t.h2["X-Idempotency-Key"] == nil {
+	if _, given := t.h2["X-Idempotency-Key"]; !given && replayableMethod(t.p.Method) {
 		t.h2["X-Idempotency-Key"] = nil
 	}
 }
@@ -224,7 +240,7 @@ func (t *trip) appendHead(b []byte) []byte {
 	if !p.Headers.Has("Content-Length") && !p.Headers.Has("Transfer-Encoding") {
 		b = t.appendFraming(b)
 	}
-	proxyAuth := t.proxyAuthorization()
+	proxyAuth := t.proxyAuth
 	for i := range p.Headers.fields {
 		f := &p.Headers.fields[i]
 		if equalFold(f.name, "Proxy-Authorization") {
@@ -265,20 +281,6 @@ func (t *trip) appendFraming(b []byte) []byte {
 		return b
 	}
 	return appendField(b, "Content-Length", "0")
-}
-
-// proxyAuthorization is what a proxy that forwards is told: user and password
-// of its URL.
-func (t *trip) proxyAuthorization() string {
-	if !t.route.forward {
-		return ""
-	}
-	user, password, ok := t.route.proxy.ProxyAuth()
-	if !ok {
-		return ""
-	}
-	value, _ := basicValue(user, password)
-	return value
 }
 
 // response wraps what net/http returned.

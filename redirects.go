@@ -97,9 +97,9 @@ func (s *Session) redirect(ctx context.Context, p *PreparedRequest, status int, 
 
 // proxies returns the proxies for a request: the call's, then the
 // environment's unless no_proxy names the host, then the session's.
-func (s *Session) proxies(p *PreparedRequest, call ProxyMap, sessionNoProxy bool) ProxyMap {
+func (s *Session) proxies(p *PreparedRequest, call ProxyMap, sessionNoProxy, guarded bool) ProxyMap {
 	rules := proxyRules{call: call, session: s.Proxies, sessionNoProxy: sessionNoProxy}
-	if !s.IgnoreEnv {
+	if !s.IgnoreEnv && !guarded {
 		rules.environ = s.env.all()
 	}
 	merged := rules.merge(p.target.Host, p.target.Port)

@@ -1,7 +1,6 @@
 package requests
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -171,28 +170,6 @@ func (r *Response) Partial() []byte {
 	return r.body.data
 }
 
-// Text returns the body as text, decoded by Encoding, or by a guess where
-// that is empty or not known; what cannot be decoded becomes U+FFFD. It reads
-// as [Response.Content] does.
-func (r *Response) Text() string {
-	b := r.Content()
-	if len(b) == 0 {
-		return ""
-	}
-	label := r.Encoding
-	if label == "" {
-		label = charset.Detect(b)
-	}
-	if text, ok := charset.Decode(label, b); ok {
-		return text
-	}
-	text, _ := charset.Decode("utf-8", b)
-	return text
-}
-
-// ApparentEncoding returns the charset that the body's bytes suggest.
-func (r *Response) ApparentEncoding() string { return charset.Detect(r.Content()) }
-
 // JSON decodes the body into v with [encoding/json]. UTF-8, 16 and 32 are
 // told apart, with a byte order mark or without. A body that is no JSON is an
 // [ErrJSONDecode]; the cause is the decoder's.
@@ -208,18 +185,6 @@ func (r *Response) JSON(v any) error {
 		}
 	}
 	return nil
-}
-
-// jsonText returns the body as UTF-8 without a mark.
-func jsonText(b []byte, encoding string) []byte {
-	label := encoding
-	if guess := charset.JSONEncoding(b); guess != "" && guess != "utf-8" || label == "" {
-		label = guess
-	}
-	if text, ok := charset.Decode(label, b); ok && label != "utf-8" {
-		b = []byte(text)
-	}
-	return bytes.TrimPrefix(b, []byte("\ufeff"))
 }
 
 // Read reads the decoded body of a streamed response, as [io.Reader] has it.

@@ -218,7 +218,7 @@ func (s *Session) merged(p *PreparedRequest, call Settings, bundle bool) (callSe
 	if bundle && m.Verify.isZero() && !s.IgnoreEnv && p.target.Scheme == "https" {
 		m.Verify.CABundle = s.env.bundle()
 	}
-	m.Proxies = s.proxies(p, m.call, !bundle)
+	m.Proxies = s.proxies(p, m.call, !bundle, m.Guard != nil)
 	return m, nil
 }
 
@@ -389,7 +389,7 @@ func (c *chain) followAll(ctx context.Context, r *Response) (*Response, error) {
 				kind: ErrUnrewindableBody, reason: "the body can be sent only once, and the redirect asks for it again",
 			}), r)
 		}
-		c.settings.Proxies = c.session.proxies(p, c.settings.call, true)
+		c.settings.Proxies = c.session.proxies(p, c.settings.call, true, c.settings.Guard != nil)
 		if r, err = c.exchange(ctx, p); err != nil {
 			return nil, err
 		}

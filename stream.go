@@ -9,7 +9,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/seed-9ea40bd3/requests/internal/charset"
 	"github.com/seed-9ea40bd3/requests/internal/coding"
 	"github.com/seed-9ea40bd3/requests/internal/uri"
 )
@@ -438,18 +437,6 @@ func (r *Response) TextChunks(size int) iter.Seq2[string, error] {
 			yield(string(text), nil)
 		}
 	}
-}
-
-// textDecoder appends the text of pieces.
-func (r *Response) textDecoder() func(dst, src []byte, final bool) []byte {
-	if r.Encoding == "" {
-		return func(dst, src []byte, _ bool) []byte { return append(dst, src...) }
-	}
-	dec, ok := charset.NewDecoder(r.Encoding)
-	if !ok {
-		dec, _ = charset.NewDecoder("utf-8")
-	}
-	return dec.Decode
 }
 
 // onClose has f called when the body is done with.

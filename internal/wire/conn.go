@@ -39,7 +39,10 @@ type Conn struct {
 	heldBy  atomic.Int32 // unread responses that hold the connection
 	turn    atomic.Int64 // counts requests
 	rested  atomic.Int64 // the turn whose response came to its end
-	track   atomic.Bool  // the ends of the response's chunks matter
+	retired atomic.Bool
+	closed  atomic.Bool
+	onClose func()
+	track   atomic.Bool // the ends of the response's chunks matter
 	chunks  tracker
 }
 
@@ -89,7 +92,33 @@ func (c *Conn) Turn() int64 { return c.turn.Load() }
 
 // Rest notes that the response to the request of that turn came to its end:
 // the connection may be closed now without anything being cut short.
-func (c *Conn) Rest(turn int64) { c.rested.Store(turn) }
+func (c *Conn) Rest(turn int64) {
+	c.rested.Store(turn)
+	if c.retired.Load() && c.turn.Load() == turn {
+		c.Close()
+	}
+}
+
+// Retire closes the connection: at once where no request is under way, else
+// when its response has come to its end.
+func (c *Conn) Retire() {
+	c.retired.Store(true)
+	if turn := c.turn.Load(); c.rested.Load() == turn {
+		c.Close()
+	}
+}
+
+// OnClose has f called when the connection is closed. It is set once, before
+// the connection is used.
+func (c *Conn) OnClose(f func()) { c.onClose = f }
+
+// Close closes the connection.
+func (c *Conn) Close() error {
+	if c.onClose != nil && c.closed.CompareAndSwap(false, true) {
+		c.onClose()
+	}
+	return c.Conn.Close()
+}
 
 // AtChunkEnd reports whether the body's first read bytes end at the end of a
 // chunk, as far as chunks are told apart: see [Conn.Arm].
@@ -107,7 +136,7 @@ func (c *Conn) Write(b []byte) (int, error) {
 	}
 	if c.peek {
 		c.peek = false
-		if c.heldBy.Load() > 0 || c.raw != nil && !alive(c.raw) {
+		if c.heldBy.Load() > 0 || c.retired.Load() || c.raw != nil && !alive(c.raw) {
 			return 0, ErrStale
 		}
 	}
