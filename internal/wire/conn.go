@@ -25,8 +25,8 @@ var ErrStale = errors.New("server closed the idle connection")
 // request to the transport; everything else is the transport's. The counters
 // may be read by anyone at any time.
 type Conn struct {
-	net.Conn          // TLS over raw, or raw
-	raw      net.Conn // the socket, for a peek; may be nil
+	net.Conn         // TLS over raw, or raw
+	socket   *peeker // looks at the socket; may be nil
 	tls      *tls.ConnectionState
 	cut      *cutDetector
 
@@ -50,14 +50,14 @@ const passThrough = -1
 
 // New wraps a plain connection.
 func New(raw net.Conn) *Conn {
-	return &Conn{Conn: raw, raw: raw, swallow: passThrough}
+	return &Conn{Conn: raw, socket: newPeeker(raw), swallow: passThrough}
 }
 
 // NewTLS wraps a TLS connection whose handshake is done. raw is the socket
 // under it, and cut the connection that the TLS client was made over.
 func NewTLS(client *tls.Conn, raw net.Conn, cut net.Conn) *Conn {
 	state := client.ConnectionState()
-	c := &Conn{Conn: client, raw: raw, tls: &state, swallow: passThrough}
+	c := &Conn{Conn: client, socket: newPeeker(raw), tls: &state, swallow: passThrough}
 	c.cut, _ = cut.(*cutDetector)
 	return c
 }
@@ -136,7 +136,7 @@ func (c *Conn) Write(b []byte) (int, error) {
 	}
 	if c.peek {
 		c.peek = false
-		if c.heldBy.Load() > 0 || c.retired.Load() || c.raw != nil && !alive(c.raw) {
+		if c.heldBy.Load() > 0 || c.retired.Load() || !c.socket.alive() {
 			return 0, ErrStale
 		}
 	}
