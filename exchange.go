@@ -21,10 +21,12 @@ type trip struct {
 	p         *PreparedRequest
 	settings  Settings
 	route     route
-	transport *transport      // nil where the caller's own is used
-	proxyAuth string          // the header for a proxy that forwards
-	parent    context.Context // the caller's
-	stop      context.CancelCauseFunc
+	transport *transport              // nil where the caller's own is used
+	proxyAuth string                  // the header for a proxy that forwards
+	parent    context.Context         // the caller's
+	stop      context.CancelCauseFunc // nil where nothing needs it
+	ctx       tripContext
+	trace     httptrace.ClientTrace
 
 	addr    string      // host and port of the connection
 	conn    *wire.Conn  // of HTTP/1.1
@@ -46,6 +48,7 @@ var errTooManyResends = errors.New("server closed the connection again")
 // roundTrip sends p once and returns the response with its body unread.
 func (a *HTTPAdapter) roundTrip(ctx context.Context, p *PreparedRequest, settings Settings, rt route) (*Response, error) {
 	t := &trip{p: p, settings: settings, route: rt, parent: ctx}
+	t.ctx.t = t
 	rtr := a.Transport
 	if rtr == nil {
 		t.transport = a.transport(rt)
@@ -100,15 +103,39 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 			return nil, err
 		}
 	}
-	ctx = context.WithValue(ctx, connectLimit{}, valueOr(t.settings.Timeouts.Connect, 0))
-	if read := valueOr(t.settings.Timeouts.Read, 0); read > 0 {
-		ctx, t.stop = context.WithCancelCause(ctx)
-		t.watch = newWatchdog(read, t.progress, func() { t.stop(errReadTimeout) })
-	} else {
-		ctx, t.stop = context.WithCancelCause(ctx)
+	t.ctx.Context = t.stoppable(ctx)
+	t.trace.GotConn = t.gotConn
+	return req.WithContext(httptrace.WithClientTrace(&t.ctx, &t.trace)), nil
+}
+
+// stoppable returns a context that t.stop ends where something may have to
+// end the request early: a read timeout. Everything else is ended by closing
+// the response's body, but for a transport of the caller's, which is told.
+func (t *trip) stoppable(ctx context.Context) context.Context {
+	read := valueOr(t.settings.Timeouts.Read, 0)
+	if read <= 0 && t.transport != nil {
+		return ctx
 	}
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: t.gotConn})
-	return req.WithContext(ctx), nil
+	ctx, t.stop = context.WithCancelCause(ctx)
+	if read > 0 {
+		t.watch = newWatchdog(read, t.progress, func() { t.stop(errReadTimeout) })
+	}
+	return ctx
+}
+
+// tripContext is the context of a request within net/http: the caller's, and
+// what the dialling of a connection needs to know. Being of the trip it costs
+// nothing, and its Done is that of a context which net/http knows to link to.
+type tripContext struct {
+	context.Context
+	t *trip
+}
+
+func (c *tripContext) Value(key any) any {
+	if _, ok := key.(connectLimit); ok {
+		return valueOr(c.t.settings.Timeouts.Connect, 0)
+	}
+	return c.Context.Value(key)
 }
 
 // plainHeader and replayableHeader stand for the headers of requests whose
@@ -171,9 +198,7 @@ func (t *trip) attach(req *http.Request) error {
 func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	t.armed++
 	t.reused = info.Reused
-	if t.armed > 2 && t.conn != nil && t.sentBytes() {
-		t.stop(errTooManyResends)
-	}
+	lost := t.armed > 2 && t.conn != nil && t.sentBytes()
 	conn, ok := info.Conn.(*wire.Conn)
 	if !ok {
 		if t.transport != nil {
@@ -186,6 +211,9 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	t.conn = conn
 	t.read, t.written = conn.Counts()
 	conn.Arm(t.appendHead, info.Reused, valueOr(t.settings.Stream, false))
+	if lost {
+		conn.Refuse(errTooManyResends)
+	}
 	t.turn = conn.Turn()
 	t.watch.start()
 }

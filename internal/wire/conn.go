@@ -33,6 +33,7 @@ type Conn struct {
 	head    []byte // to be written in the place of the transport's
 	swallow int    // how many bytes of a blank line were seen; -1: pass through
 	peek    bool   // look whether the peer is there before the next write
+	refused error  // of the next write
 
 	read    atomic.Int64
 	written atomic.Int64
@@ -83,9 +84,14 @@ func (c *Conn) Arm(build func([]byte) []byte, reused, track bool) {
 	c.head = build(c.head[:0])
 	c.swallow = 0
 	c.peek = reused
+	c.refused = nil
 	c.track.Store(track)
 	c.turn.Add(1)
 }
+
+// Refuse has the request that was armed fail with err, which ends it: the
+// transport does not take it to another connection.
+func (c *Conn) Refuse(err error) { c.refused = err }
 
 // Turn numbers the request that was armed last.
 func (c *Conn) Turn() int64 { return c.turn.Load() }
@@ -133,6 +139,10 @@ func (c *Conn) Write(b []byte) (int, error) {
 		n, err := c.Conn.Write(b)
 		c.written.Add(int64(n))
 		return n, err
+	}
+	if err := c.refused; err != nil {
+		c.refused = nil
+		return 1, err // nothing was written, but 0 would say so
 	}
 	if c.peek {
 		c.peek = false
