@@ -37,9 +37,16 @@ type trip struct {
 	written int64 // by conn, before this request
 	read    int64
 
-	upload  *upload
-	watch   *watchdog
-	release func() // of a connection that an unread response holds
+	upload *upload
+	watch  *watchdog
+	holds  bool // an unread response holds conn
+
+	// What net/http and the caller are given lives here too: one allocation
+	// for them all.
+	req  http.Request
+	url  url.URL
+	body tripBody
+	resp Response
 }
 
 // errTooManyResends ends a request that connection after connection lost.
@@ -78,8 +85,8 @@ func (a *HTTPAdapter) roundTrip(ctx context.Context, p *PreparedRequest, setting
 // request makes what net/http is given: enough for it to find a connection
 // and to frame the body. The head is written by us.
 func (t *trip) request(ctx context.Context) (*http.Request, error) {
-	p := t.p
-	req := &http.Request{
+	p, req := t.p, &t.req
+	*req = http.Request{
 		Method: p.Method, URL: t.target(), Host: p.Headers.Get("Host"),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: plainHeader,
 	}
@@ -105,7 +112,8 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 	}
 	t.ctx.Context = t.stoppable(ctx)
 	t.trace.GotConn = t.gotConn
-	return req.WithContext(httptrace.WithClientTrace(&t.ctx, &t.trace)), nil
+	*req = *req.WithContext(httptrace.WithClientTrace(&t.ctx, &t.trace)) // the copy stays on the stack
+	return req, nil
 }
 
 // stoppable returns a context that t.stop ends where something may have to
@@ -166,7 +174,8 @@ func (t *trip) target() *url.URL {
 		at = &t.route.proxy
 	}
 	path := u.Target()
-	out := &url.URL{Scheme: at.Scheme, Host: at.HostPort(), Opaque: path}
+	out := &t.url
+	*out = url.URL{Scheme: at.Scheme, Host: at.HostPort(), Opaque: path}
 	t.addr = at.DialAddr()
 	if strings.HasPrefix(path, "//") {
 		out.Opaque, out.Path = "", path
@@ -210,7 +219,7 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	t.transport.hosts.touch(t.addr)
 	t.conn = conn
 	t.read, t.written = conn.Counts()
-	conn.Arm(t.appendHead, info.Reused, valueOr(t.settings.Stream, false))
+	conn.Arm(t, info.Reused, valueOr(t.settings.Stream, false))
 	if lost {
 		conn.Refuse(errTooManyResends)
 	}
@@ -245,10 +254,10 @@ func (t *trip) fillHeader() {
 	}
 }
 
-// appendHead writes the head of the request: Host first unless the caller
+// AppendHead writes the head of the request: Host first unless the caller
 // placed it, then the framing that the body needs and the headers do not
 // have, then the headers in their order and spelling.
-func (t *trip) appendHead(b []byte) []byte {
+func (t *trip) AppendHead(b []byte) []byte {
 	p := t.p
 	b = append(b, p.Method...)
 	b = append(b, ' ')
@@ -313,7 +322,8 @@ func (t *trip) appendFraming(b []byte) []byte {
 
 // response wraps what net/http returned.
 func (t *trip) response(resp *http.Response) *Response {
-	r := &Response{
+	r := &t.resp
+	*r = Response{
 		StatusCode: resp.StatusCode,
 		Reason:     reason(resp),
 		Proto:      resp.Proto,
@@ -323,11 +333,12 @@ func (t *trip) response(resp *http.Response) *Response {
 		TLS:        t.tlsState(resp),
 	}
 	r.Encoding, _ = charset.FromContentType(r.Headers.Get("Content-Type"))
+	t.body = tripBody{t: t, body: resp.Body}
 	r.body = body{
-		raw:     &tripBody{t: t, body: resp.Body},
+		raw:     &t.body,
 		length:  resp.ContentLength,
 		limits:  t.settings.Limits,
-		trailer: func() http.Header { return resp.Trailer },
+		trailer: &resp.Trailer,
 	}
 	if !bodiless(t.p.Method, resp.StatusCode) {
 		r.body.codings = resp.Header["Content-Encoding"]
@@ -337,7 +348,8 @@ func (t *trip) response(resp *http.Response) *Response {
 	}
 	if resp.Body == http.NoBody || resp.ContentLength == 0 || bodiless(t.p.Method, resp.StatusCode) {
 		if t.conn != nil {
-			t.release = t.conn.Hold()
+			t.conn.Hold()
+			t.holds = true
 		}
 	}
 	return r
@@ -371,9 +383,9 @@ func (t *trip) tlsState(resp *http.Response) *tls.ConnectionState {
 // finish ends what belongs to the trip.
 func (t *trip) finish(cause error) {
 	t.watch.end()
-	if t.release != nil {
-		t.release()
-		t.release = nil
+	if t.holds {
+		t.holds = false
+		t.conn.Release()
 	}
 	if t.upload != nil {
 		t.upload.end()

@@ -69,19 +69,25 @@ func (c *Conn) TLS() *tls.ConnectionState { return c.tls }
 // Counts returns how many bytes were read and written.
 func (c *Conn) Counts() (read, written int64) { return c.read.Load(), c.written.Load() }
 
-// Hold keeps the connection from serving another request until the returned
-// function is called: a request that the transport gives to it goes to
-// another connection.
-func (c *Conn) Hold() (release func()) {
-	c.heldBy.Add(1)
-	return func() { c.heldBy.Add(-1) }
+// Hold keeps the connection from serving another request until
+// [Conn.Release]: a request that the transport gives to it goes to another
+// connection.
+func (c *Conn) Hold() { c.heldBy.Add(1) }
+
+// Release undoes one [Conn.Hold].
+func (c *Conn) Release() { c.heldBy.Add(-1) }
+
+// Head is a request's head: AppendHead appends the bytes that go on the wire.
+type Head interface {
+	AppendHead(b []byte) []byte
 }
 
-// Arm sets the head of the request that is about to be written. build appends
-// it to a buffer of the connection's. reused tells that the connection served
-// requests before, and track that the ends of the response's chunks matter.
-func (c *Conn) Arm(build func([]byte) []byte, reused, track bool) {
-	c.head = build(c.head[:0])
+// Arm sets the head of the request that is about to be written, which it
+// keeps in a buffer of the connection's. reused tells that the connection
+// served requests before, and track that the ends of the response's chunks
+// matter.
+func (c *Conn) Arm(head Head, reused, track bool) {
+	c.head = head.AppendHead(c.head[:0])
 	c.swallow = 0
 	c.peek = reused
 	c.refused = nil

@@ -11,6 +11,10 @@ import (
 	"testing"
 )
 
+type textHead string
+
+func (h textHead) AppendHead(b []byte) []byte { return append(b, h...) }
+
 var errRefused = errors.New("refused")
 
 // A request that is refused ends, though the transport would send a GET on a
@@ -38,8 +42,7 @@ func TestRefuseEndsTheRequest(t *testing.T) {
 	send := func(path string, refuse bool) error {
 		trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
 			c := info.Conn.(*Conn)
-			head := func(b []byte) []byte { return append(b, "GET "+path+" HTTP/1.1\r\nHost: h\r\n\r\n"...) }
-			c.Arm(head, info.Reused, false)
+			c.Arm(textHead("GET "+path+" HTTP/1.1\r\nHost: h\r\n\r\n"), info.Reused, false)
 			if refuse {
 				c.Refuse(errRefused)
 			}
