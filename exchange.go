@@ -268,11 +268,13 @@ func (t *trip) AppendHead(b []byte) []byte {
 	}
 	b = append(b, " HTTP/1.1\r\n"...)
 	if !p.Headers.Has("Host") {
-		host := p.target.HostHeader()
+		b = append(b, "Host: "...)
 		if t.route.forward {
-			host = p.target.ProxyHostHeader()
+			b = append(b, p.target.ProxyHostHeader()...)
+		} else {
+			b = p.target.AppendHostHeader(b)
 		}
-		b = appendField(b, "Host", host)
+		b = append(b, "\r\n"...)
 	}
 	if !p.Headers.Has("Content-Length") && !p.Headers.Has("Transfer-Encoding") {
 		b = t.appendFraming(b)
