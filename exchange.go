@@ -28,7 +28,6 @@ type trip struct {
 	ctx       tripContext
 	trace     httptrace.ClientTrace
 
-	addr    string      // host and port of the connection
 	conn    *wire.Conn  // of HTTP/1.1
 	h2      http.Header // filled in when the connection turns out to be HTTP/2
 	armed   int         // how many connections were given the request
@@ -176,7 +175,6 @@ func (t *trip) target() *url.URL {
 	path := u.Target()
 	out := &t.url
 	*out = url.URL{Scheme: at.Scheme, Host: at.HostPort(), Opaque: path}
-	t.addr = at.DialAddr()
 	if strings.HasPrefix(path, "//") {
 		out.Opaque, out.Path = "", path
 	}
@@ -216,7 +214,7 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 		t.watch.start()
 		return
 	}
-	t.transport.hosts.touch(t.addr)
+	t.transport.hosts.touch(conn.Pool)
 	t.conn = conn
 	t.read, t.written = conn.Counts()
 	conn.Arm(t, info.Reused, valueOr(t.settings.Stream, false))
