@@ -206,7 +206,8 @@ func (s *Session) Send(ctx context.Context, p *PreparedRequest, opts ...Option) 
 // to ask for proxies anew.
 type callSettings struct {
 	Settings
-	call ProxyMap // the proxies of the call itself
+	call    ProxyMap // the proxies of the call itself
+	environ []string // the environment as the call began; nil where it does not count
 }
 
 // merged lays the call's settings over the session's, with the environment
@@ -219,7 +220,10 @@ func (s *Session) merged(p *PreparedRequest, call Settings, bundle bool) (callSe
 	if bundle && m.Verify.isZero() && !s.IgnoreEnv && p.target.Scheme == "https" {
 		m.Verify.CABundle = s.env.bundle()
 	}
-	m.Proxies = s.proxies(p, m.call, !bundle, m.Guard != nil)
+	if !s.IgnoreEnv && m.Guard == nil {
+		m.environ = s.env.all()
+	}
+	m.Proxies = s.proxies(p, m.call, m.environ, !bundle)
 	return m, nil
 }
 
@@ -390,7 +394,7 @@ func (c *chain) followAll(ctx context.Context, r *Response) (*Response, error) {
 				kind: ErrUnrewindableBody, reason: "the body can be sent only once, and the redirect asks for it again",
 			}), r)
 		}
-		c.settings.Proxies = c.session.proxies(p, c.settings.call, true, c.settings.Guard != nil)
+		c.settings.Proxies = c.session.proxies(p, c.settings.call, c.settings.environ, true)
 		if r, err = c.exchange(ctx, p); err != nil {
 			return nil, err
 		}
