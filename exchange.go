@@ -109,9 +109,12 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 			return nil, err
 		}
 	}
-	t.ctx.Context = t.stoppable(ctx)
 	t.trace.GotConn = t.gotConn
-	*req = *req.WithContext(httptrace.WithClientTrace(&t.ctx, &t.trace)) // the copy stays on the stack
+	if traceKey == nil || httptrace.ContextClientTrace(ctx) != nil {
+		ctx = httptrace.WithClientTrace(ctx, &t.trace) // the caller's trace is called too
+	}
+	t.ctx.Context = t.stoppable(ctx)
+	*req = *req.WithContext(&t.ctx) // the copy stays on the stack
 	return req, nil
 }
 
@@ -139,10 +142,32 @@ type tripContext struct {
 }
 
 func (c *tripContext) Value(key any) any {
-	if _, ok := key.(connectLimit); ok {
+	switch key {
+	case traceKey:
+		return &c.t.trace
+	case connectLimit{}:
 		return valueOr(c.t.settings.Timeouts.Connect, 0)
 	}
 	return c.Context.Value(key)
+}
+
+// traceKey is what a context is asked for by [httptrace.ContextClientTrace];
+// nil where that asks for nothing.
+var traceKey = func() any {
+	var k keyRecorder
+	httptrace.ContextClientTrace(&k)
+	return k.key
+}()
+
+// keyRecorder is a context that knows what it was asked for.
+type keyRecorder struct {
+	context.Context
+	key any
+}
+
+func (k *keyRecorder) Value(key any) any {
+	k.key = key
+	return nil
 }
 
 // plainHeader and replayableHeader stand for the headers of requests whose
