@@ -46,6 +46,7 @@ type trip struct {
 	url  url.URL
 	body tripBody
 	resp Response
+	room [usualFields]headerField // of resp
 }
 
 // errTooManyResends ends a request that connection after connection lost.
@@ -353,7 +354,7 @@ func (t *trip) response(resp *http.Response) *Response {
 		Reason:     reason(resp),
 		Proto:      resp.Proto,
 		URL:        t.p.URL,
-		Headers:    headersFrom(resp.Header),
+		Headers:    appendHeaders(t.room[:0], resp.Header),
 		Request:    t.p,
 		TLS:        t.tlsState(resp),
 	}
