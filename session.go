@@ -160,7 +160,7 @@ func (s *Session) prepare(ctx context.Context, p *PreparedRequest, r *Request) e
 	if headers.fields == nil {
 		headers.fields = defaultFields
 	}
-	headers = mergeHeaders(headers, r.Headers)
+	headers = mergeHeaders(p.room[:], headers, r.Headers)
 	if r.Auth == nil && !s.IgnoreEnv && !headers.Has("Authorization") {
 		r.netrc = &s.env
 	}
