@@ -415,7 +415,7 @@ func (c *chain) followAll(ctx context.Context, r *Response) (*Response, error) {
 		if r, err = c.exchange(ctx, p); err != nil {
 			return nil, err
 		}
-		r.History = slices.Clip(slices.Clone(c.history))
+		r.History = slices.Clip(c.history) // what is appended to it goes elsewhere
 	}
 }
 
