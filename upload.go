@@ -23,6 +23,8 @@ type upload struct {
 	sent    atomic.Int64
 	whole   atomic.Bool // the source came to its end
 	err     atomic.Pointer[error]
+	opened  bool
+	first   uploadReader // what open gives the first time
 }
 
 var errUploadStopped = errors.New("upload was stopped")
@@ -35,7 +37,12 @@ func (u *upload) open() (io.ReadCloser, error) {
 		return nil, err
 	}
 	u.whole.Store(false)
-	r := &uploadReader{u: u, src: src, left: u.payload.Len()}
+	r := &u.first
+	if u.opened {
+		r = new(uploadReader)
+	}
+	u.opened = true
+	*r = uploadReader{u: u, src: src, left: u.payload.Len()}
 	if pieces, ok := u.payload.reader.(*chunkReader); ok {
 		return &chunkUpload{r, pieces}, nil
 	}
