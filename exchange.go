@@ -150,8 +150,7 @@ func (t *trip) target() *url.URL {
 // attach gives net/http the body.
 func (t *trip) attach(req *http.Request) error {
 	body := t.p.Body
-	t.upload = &upload{payload: body, free: make(chan struct{}, 1), done: make(chan struct{})}
-	t.upload.free <- struct{}{}
+	t.upload = newUpload(body)
 	first, err := t.upload.open()
 	if err != nil {
 		return err
@@ -161,9 +160,7 @@ func (t *trip) attach(req *http.Request) error {
 	if body.Len() < 0 {
 		req.TransferEncoding = []string{"chunked"}
 	}
-	if body.Replayable() {
-		req.GetBody = t.upload.open
-	}
+	req.GetBody = t.upload.open
 	return nil
 }
 
@@ -308,8 +305,8 @@ func (t *trip) response(resp *http.Response) *Response {
 		r.body.framed = t.conn.AtChunkEnd
 	}
 	if resp.Body == http.NoBody || resp.ContentLength == 0 || bodiless(t.p.Method, resp.StatusCode) {
-		if t.conn != nil {
-			t.release = t.conn.Hold()
+		if t.conn != nil && valueOr(t.settings.Stream, false) {
+			t.release = t.conn.Hold() // as if there were a body to be read
 		}
 	}
 	return r
