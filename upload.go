@@ -29,6 +29,7 @@ type upload struct {
 	// it is little: a connection that turns out to be dead before anything
 	// was written to it costs such a body nothing. Guarded by free.
 	once   bool
+	opened bool
 	prefix []byte
 	over   bool // more was read than prefix holds
 }
@@ -50,7 +51,7 @@ var errUploadStopped = errors.New("upload was stopped")
 func (u *upload) open() (io.ReadCloser, error) {
 	<-u.free
 	defer u.unlock()
-	again := len(u.prefix) > 0
+	again := u.once && u.opened
 	if u.over || u.stopped.Load() {
 		return nil, &Error{kind: ErrUnrewindableBody, reason: "the body can be sent only once"}
 	}
@@ -63,6 +64,7 @@ func (u *upload) open() (io.ReadCloser, error) {
 		if src, err = u.payload.open(); err != nil {
 			return nil, err
 		}
+		u.opened = true
 	}
 	u.whole.Store(false)
 	r := &uploadReader{u: u, src: src, left: u.payload.Len()}
