@@ -393,6 +393,9 @@ func (b *tripBody) Close() error {
 	return err
 }
 
+// abort ends a Read that is under way in another goroutine.
+func (b *tripBody) abort() { b.t.stop(context.Canceled) }
+
 // progress is a number that changes when bytes cross, in either direction.
 func (t *trip) progress() int64 {
 	var n int64
@@ -411,4 +414,4 @@ func (t *trip) progress() int64 {
 const bodyDrain = 64 << 10
 
 // drainTime bounds the reading of such a body where the server dawdles.
-const drainTime = 5 * time.Second
+const drainTime = 500 * time.Millisecond

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/seed-9ea40bd3/requests/internal/coding"
 	"github.com/seed-9ea40bd3/requests/internal/uri"
@@ -470,6 +471,9 @@ func (b *body) drain(r *Response) {
 	if b.length > bodyDrain {
 		b.fail(r, &Error{kind: ErrStreamConsumed, reason: "body was too long to be read on the way"})
 		return
+	}
+	if trip, ok := b.raw.(*tripBody); ok {
+		defer time.AfterFunc(drainTime, trip.abort).Stop()
 	}
 	raw, err := io.ReadAll(io.LimitReader(b.raw, bodyDrain+1))
 	room = append(room, raw...)
