@@ -394,7 +394,7 @@ func (b *tripBody) Close() error {
 }
 
 // abort ends a Read that is under way in another goroutine.
-func (b *tripBody) abort() { b.t.stop(context.Canceled) }
+func (b *tripBody) abort() { b.body.Close() }
 
 // progress is a number that changes when bytes cross, in either direction.
 func (t *trip) progress() int64 {
