@@ -21,10 +21,12 @@ type trip struct {
 	p         *PreparedRequest
 	settings  Settings
 	route     route
-	transport *transport      // nil where the caller's own is used
-	proxyAuth string          // the header for a proxy that forwards
-	parent    context.Context // the caller's
-	stop      context.CancelCauseFunc
+	transport *transport              // nil where the caller's own is used
+	proxyAuth string                  // the header for a proxy that forwards
+	parent    context.Context         // the caller's
+	stop      context.CancelCauseFunc // nil where nothing needs it
+	ctx       tripContext
+	trace     httptrace.ClientTrace
 
 	addr    string      // host and port of the connection
 	conn    *wire.Conn  // of HTTP/1.1
@@ -35,9 +37,16 @@ type trip struct {
 	written int64 // by conn, before this request
 	read    int64
 
-	upload  *upload
-	watch   *watchdog
-	release func() // of a connection that an unread response holds
+	upload *upload
+	watch  *watchdog
+	holds  bool // an unread response holds conn
+
+	// What net/http and the caller are given lives here too: one allocation
+	// for them all.
+	req  http.Request
+	url  url.URL
+	body tripBody
+	resp Response
 }
 
 // errTooManyResends ends a request that connection after connection lost.
@@ -46,6 +55,7 @@ var errTooManyResends = errors.New("server closed the connection again")
 // roundTrip sends p once and returns the response with its body unread.
 func (a *HTTPAdapter) roundTrip(ctx context.Context, p *PreparedRequest, settings Settings, rt route) (*Response, error) {
 	t := &trip{p: p, settings: settings, route: rt, parent: ctx}
+	t.ctx.t = t
 	rtr := a.Transport
 	if rtr == nil {
 		t.transport = a.transport(rt)
@@ -75,8 +85,8 @@ func (a *HTTPAdapter) roundTrip(ctx context.Context, p *PreparedRequest, setting
 // request makes what net/http is given: enough for it to find a connection
 // and to frame the body. The head is written by us.
 func (t *trip) request(ctx context.Context) (*http.Request, error) {
-	p := t.p
-	req := &http.Request{
+	p, req := t.p, &t.req
+	*req = http.Request{
 		Method: p.Method, URL: t.target(), Host: p.Headers.Get("Host"),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: plainHeader,
 	}
@@ -100,15 +110,40 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 			return nil, err
 		}
 	}
-	ctx = context.WithValue(ctx, connectLimit{}, valueOr(t.settings.Timeouts.Connect, 0))
-	if read := valueOr(t.settings.Timeouts.Read, 0); read > 0 {
-		ctx, t.stop = context.WithCancelCause(ctx)
-		t.watch = newWatchdog(read, t.progress, func() { t.stop(errReadTimeout) })
-	} else {
-		ctx, t.stop = context.WithCancelCause(ctx)
+	t.ctx.Context = t.stoppable(ctx)
+	t.trace.GotConn = t.gotConn
+	*req = *req.WithContext(httptrace.WithClientTrace(&t.ctx, &t.trace)) // the copy stays on the stack
+	return req, nil
+}
+
+// stoppable returns a context that t.stop ends where something may have to
+// end the request early: a read timeout. Everything else is ended by closing
+// the response's body, but for a transport of the caller's, which is told.
+func (t *trip) stoppable(ctx context.Context) context.Context {
+	read := valueOr(t.settings.Timeouts.Read, 0)
+	if read <= 0 && t.transport != nil {
+		return ctx
 	}
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: t.gotConn})
-	return req.WithContext(ctx), nil
+	ctx, t.stop = context.WithCancelCause(ctx)
+	if read > 0 {
+		t.watch = newWatchdog(read, t.progress, func() { t.stop(errReadTimeout) })
+	}
+	return ctx
+}
+
+// tripContext is the context of a request within net/http: the caller's, and
+// what the dialling of a connection needs to know. Being of the trip it costs
+// nothing, and its Done is that of a context which net/http knows to link to.
+type tripContext struct {
+	context.Context
+	t *trip
+}
+
+func (c *tripContext) Value(key any) any {
+	if _, ok := key.(connectLimit); ok {
+		return valueOr(c.t.settings.Timeouts.Connect, 0)
+	}
+	return c.Context.Value(key)
 }
 
 // plainHeader and replayableHeader stand for the headers of requests whose
@@ -139,7 +174,8 @@ func (t *trip) target() *url.URL {
 		at = &t.route.proxy
 	}
 	path := u.Target()
-	out := &url.URL{Scheme: at.Scheme, Host: at.HostPort(), Opaque: path}
+	out := &t.url
+	*out = url.URL{Scheme: at.Scheme, Host: at.HostPort(), Opaque: path}
 	t.addr = at.DialAddr()
 	if strings.HasPrefix(path, "//") {
 		out.Opaque, out.Path = "", path
@@ -168,9 +204,7 @@ func (t *trip) attach(req *http.Request) error {
 func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	t.armed++
 	t.reused = info.Reused
-	if t.armed > 2 && t.conn != nil && t.sentBytes() {
-		t.stop(errTooManyResends)
-	}
+	lost := t.armed > 2 && t.conn != nil && t.sentBytes()
 	conn, ok := info.Conn.(*wire.Conn)
 	if !ok {
 		if t.transport != nil {
@@ -182,7 +216,10 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	t.transport.hosts.touch(t.addr)
 	t.conn = conn
 	t.read, t.written = conn.Counts()
-	conn.Arm(t.appendHead, info.Reused, valueOr(t.settings.Stream, false))
+	conn.Arm(t, info.Reused, valueOr(t.settings.Stream, false))
+	if lost {
+		conn.Refuse(errTooManyResends)
+	}
 	t.turn = conn.Turn()
 	t.watch.start()
 }
@@ -214,10 +251,10 @@ func (t *trip) fillHeader() {
 	}
 }
 
-// appendHead writes the head of the request: Host first unless the caller
+// AppendHead writes the head of the request: Host first unless the caller
 // placed it, then the framing that the body needs and the headers do not
 // have, then the headers in their order and spelling.
-func (t *trip) appendHead(b []byte) []byte {
+func (t *trip) AppendHead(b []byte) []byte {
 	p := t.p
 	b = append(b, p.Method...)
 	b = append(b, ' ')
@@ -282,7 +319,8 @@ func (t *trip) appendFraming(b []byte) []byte {
 
 // response wraps what net/http returned.
 func (t *trip) response(resp *http.Response) *Response {
-	r := &Response{
+	r := &t.resp
+	*r = Response{
 		StatusCode: resp.StatusCode,
 		Reason:     reason(resp),
 		Proto:      resp.Proto,
@@ -292,11 +330,12 @@ func (t *trip) response(resp *http.Response) *Response {
 		TLS:        t.tlsState(resp),
 	}
 	r.Encoding, _ = charset.FromContentType(r.Headers.Get("Content-Type"))
+	t.body = tripBody{t: t, body: resp.Body}
 	r.body = body{
-		raw:     &tripBody{t: t, body: resp.Body},
+		raw:     &t.body,
 		length:  resp.ContentLength,
 		limits:  t.settings.Limits,
-		trailer: func() http.Header { return resp.Trailer },
+		trailer: &resp.Trailer,
 	}
 	if !bodiless(t.p.Method, resp.StatusCode) {
 		r.body.codings = resp.Header["Content-Encoding"]
@@ -306,7 +345,8 @@ func (t *trip) response(resp *http.Response) *Response {
 	}
 	if resp.Body == http.NoBody || resp.ContentLength == 0 || bodiless(t.p.Method, resp.StatusCode) {
 		if t.conn != nil && valueOr(t.settings.Stream, false) {
-			t.release = t.conn.Hold() // as if there were a body to be read
+			t.conn.Hold() // as if there were a body to be read
+			t.holds = true
 		}
 	}
 	return r
@@ -340,9 +380,9 @@ func (t *trip) tlsState(resp *http.Response) *tls.ConnectionState {
 // finish ends what belongs to the trip.
 func (t *trip) finish(cause error) {
 	t.watch.end()
-	if t.release != nil {
-		t.release()
-		t.release = nil
+	if t.holds {
+		t.holds = false
+		t.conn.Release()
 	}
 	if t.upload != nil {
 		t.upload.end()

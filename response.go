@@ -233,7 +233,7 @@ func (r *Response) Trailers() Headers {
 	if r.body.trailer == nil {
 		return Headers{}
 	}
-	return headersFrom(r.body.trailer())
+	return headersFrom(*r.body.trailer)
 }
 
 // Attempts returns what was tried before this response, by the policy of

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -146,7 +147,7 @@ func (s *Session) Prepare(ctx context.Context, r *Request) (*PreparedRequest, er
 	}
 	headers = mergeHeaders(headers, r.Headers)
 	if m.Auth == nil && !s.IgnoreEnv && !headers.Has("Authorization") {
-		m.netrc = s.env.netrc
+		m.netrc = &s.env
 	}
 	p := new(PreparedRequest)
 	if err := p.prepare(ctx, &m, headers, s.jar()); err != nil {
@@ -416,17 +417,19 @@ func (c *chain) next(ctx context.Context, r *Response) (*PreparedRequest, error)
 type environment struct {
 	lookup  func(string) (string, bool)
 	environ func() []string
+
+	netrcPaths atomic.Pointer[netrcPaths]
 }
 
 // all returns every variable, as name=value.
-func (e environment) all() []string {
+func (e *environment) all() []string {
 	if e.environ == nil {
 		return os.Environ()
 	}
 	return e.environ()
 }
 
-func (e environment) get(name string) (string, bool) {
+func (e *environment) get(name string) (string, bool) {
 	if e.lookup == nil {
 		return os.LookupEnv(name)
 	}
@@ -435,7 +438,7 @@ func (e environment) get(name string) (string, bool) {
 
 // bundle returns the path of the environment's CA bundle: an empty variable
 // counts as unset.
-func (e environment) bundle() string {
+func (e *environment) bundle() string {
 	for _, name := range [...]string{"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"} {
 		if path, _ := e.get(name); path != "" {
 			return path

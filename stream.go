@@ -21,7 +21,7 @@ type body struct {
 	codings []string      // to undo, as the Content-Encoding fields say
 	limits  Limits
 	framed  func(read int64) bool // whether raw stands at the end of a chunk
-	trailer func() http.Header
+	trailer *http.Header          // filled in at the end of raw
 
 	state   bodyState
 	decoder io.ReadCloser
