@@ -88,7 +88,7 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 	p, req := t.p, &t.req
 	*req = http.Request{
 		Method: p.Method, URL: t.target(), Host: p.Headers.Get("Host"),
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: plainHeader,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: plainHeader, Close: announcesClose(&p.Headers),
 	}
 	if p.target.Scheme == "https" || t.transport == nil {
 		t.h2 = http.Header{}
@@ -144,6 +144,19 @@ func (c *tripContext) Value(key any) any {
 		return valueOr(c.t.settings.Timeouts.Connect, 0)
 	}
 	return c.Context.Value(key)
+}
+
+// announcesClose reports whether a request says that its connection serves no
+// other after it, which then must hold (RFC 9112, 9.6).
+func announcesClose(h *Headers) bool {
+	for _, value := range h.Values("Connection") {
+		for token := range strings.SplitSeq(value, ",") {
+			if strings.EqualFold(strings.TrimSpace(token), "close") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // plainHeader and replayableHeader stand for the headers of requests whose
