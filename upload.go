@@ -215,12 +215,12 @@ func (r *uploadReader) Read(p []byte) (int, error) {
 		}
 	}
 	switch {
-	case err == io.EOF && r.left > 0:
+	case errors.Is(err, io.EOF) && r.left > 0:
 		return n, r.u.fail(lengthError(r.u.payload.Len(), itoa(r.u.payload.Len()-r.left)))
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		r.u.whole.Store(true)
 	case err != nil && !errors.Is(err, errUploadStopped):
-		r.u.fail(err)
+		_ = r.u.fail(err)
 	case r.left == 0:
 		r.u.whole.Store(true)
 	}
@@ -267,13 +267,13 @@ func (c *chunkUpload) WriteTo(w io.Writer) (int64, error) {
 			c.u.keep(piece)
 			return len(piece), nil
 		})
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			c.u.whole.Store(true)
 			return total, nil
 		}
 		if err != nil {
 			if !errors.Is(err, errUploadStopped) {
-				c.u.fail(err)
+				_ = c.u.fail(err)
 			}
 			return total, err
 		}
