@@ -28,7 +28,6 @@ type trip struct {
 	ctx       tripContext
 	trace     httptrace.ClientTrace
 
-	addr    string      // host and port of the connection
 	conn    *wire.Conn  // of HTTP/1.1
 	h2      http.Header // filled in when the connection turns out to be HTTP/2
 	armed   int         // how many connections were given the request
@@ -189,7 +188,6 @@ func (t *trip) target() *url.URL {
 	path := u.Target()
 	out := &t.url
 	*out = url.URL{Scheme: at.Scheme, Host: at.HostPort(), Opaque: path}
-	t.addr = at.DialAddr()
 	if strings.HasPrefix(path, "//") {
 		out.Opaque, out.Path = "", path
 	}
@@ -226,7 +224,7 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 		t.watch.start()
 		return
 	}
-	t.transport.hosts.touch(t.addr)
+	t.transport.hosts.touch(conn.Pool)
 	t.conn = conn
 	t.read, t.written = conn.Counts()
 	conn.Arm(t, info.Reused, valueOr(t.settings.Stream, false))
@@ -278,11 +276,13 @@ func (t *trip) AppendHead(b []byte) []byte {
 	}
 	b = append(b, " HTTP/1.1\r\n"...)
 	if !p.Headers.Has("Host") {
-		host := p.target.HostHeader()
+		b = append(b, "Host: "...)
 		if t.route.forward {
-			host = p.target.ProxyHostHeader()
+			b = append(b, p.target.ProxyHostHeader()...)
+		} else {
+			b = p.target.AppendHostHeader(b)
 		}
-		b = appendField(b, "Host", host)
+		b = append(b, "\r\n"...)
 	}
 	if !p.Headers.Has("Content-Length") && !p.Headers.Has("Transfer-Encoding") {
 		b = t.appendFraming(b)

@@ -26,6 +26,7 @@ var ErrStale = errors.New("server closed the idle connection")
 // may be read by anyone at any time.
 type Conn struct {
 	net.Conn         // TLS over raw, or raw
+	Pool     string  // the mark of its owner, set before the connection is used
 	socket   *peeker // looks at the socket; may be nil
 	tls      *tls.ConnectionState
 	cut      *cutDetector
