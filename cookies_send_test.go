@@ -106,8 +106,11 @@ func TestCookieHeaderWithUnsent(t *testing.T) {
 	}
 	other := []*http.Cookie{{Name: "a", Value: "2", Path: "/y"}}
 	assert.Empty(t, newTestJar().headerWith(nil, other, u, cookieRules{}))
-	_, err := checkCallCookie(&http.Cookie{Name: "a", Value: "1;2"}, testNow)
+	_, err := checkCallCookie(&http.Cookie{Name: "a", Value: "1\n2"}, testNow)
 	assert.ErrorIs(t, err, ErrBadCookie)
+	sent, err := checkCallCookie(&http.Cookie{Name: "a", Value: "1;2"}, testNow)
+	require.NoError(t, err)
+	assert.Equal(t, "a=1;2", string(newTestJar().headerWith(nil, []*http.Cookie{sent}, u, cookieRules{})))
 }
 
 func TestCookieForEveryHost(t *testing.T) {

@@ -88,7 +88,7 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 	p, req := t.p, &t.req
 	*req = http.Request{
 		Method: p.Method, URL: t.target(), Host: p.Headers.Get("Host"),
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: plainHeader,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: plainHeader, Close: announcesClose(&p.Headers),
 	}
 	if p.target.Scheme == "https" || t.transport == nil {
 		t.h2 = http.Header{}
@@ -171,6 +171,19 @@ func (k *keyRecorder) Value(key any) any {
 	return nil
 }
 
+// announcesClose reports whether a request says that its connection serves no
+// other after it, which then must hold (RFC 9112, 9.6).
+func announcesClose(h *Headers) bool {
+	for i := h.index("Connection", 0); i >= 0; i = h.index("Connection", i+1) {
+		for token := range strings.SplitSeq(h.fields[i].value, ",") {
+			if strings.EqualFold(strings.TrimSpace(token), "close") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // plainHeader and replayableHeader stand for the headers of requests whose
 // head is ours. The second marks a request that net/http may send again where
 // a reused connection dies before it answers: RFC 9110, 9.2.2, has PUT and
@@ -210,8 +223,7 @@ func (t *trip) target() *url.URL {
 // attach gives net/http the body.
 func (t *trip) attach(req *http.Request) error {
 	body := t.p.Body
-	t.upload = &upload{payload: body, free: make(chan struct{}, 1), done: make(chan struct{})}
-	t.upload.free <- struct{}{}
+	t.upload = newUpload(body)
 	first, err := t.upload.open()
 	if err != nil {
 		return err
@@ -221,9 +233,7 @@ func (t *trip) attach(req *http.Request) error {
 	if body.Len() < 0 {
 		req.TransferEncoding = []string{"chunked"}
 	}
-	if body.Replayable() {
-		req.GetBody = t.upload.open
-	}
+	req.GetBody = t.upload.open
 	return nil
 }
 
@@ -373,8 +383,8 @@ func (t *trip) response(resp *http.Response) *Response {
 		r.body.framed = t.conn.AtChunkEnd
 	}
 	if resp.Body == http.NoBody || resp.ContentLength == 0 || bodiless(t.p.Method, resp.StatusCode) {
-		if t.conn != nil {
-			t.conn.Hold()
+		if t.conn != nil && valueOr(t.settings.Stream, false) {
+			t.conn.Hold() // as if there were a body to be read
 			t.holds = true
 		}
 	}
@@ -442,7 +452,7 @@ func (b *tripBody) Read(p []byte) (int, error) {
 	if err == nil {
 		return n, nil
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		if b.t.conn != nil {
 			b.t.conn.Rest(b.t.turn)
 		}
@@ -462,6 +472,9 @@ func (b *tripBody) Close() error {
 	return err
 }
 
+// abort ends a Read that is under way in another goroutine.
+func (b *tripBody) abort() { b.body.Close() }
+
 // progress is a number that changes when bytes cross, in either direction.
 func (t *trip) progress() int64 {
 	var n int64
@@ -480,4 +493,4 @@ func (t *trip) progress() int64 {
 const bodyDrain = 64 << 10
 
 // drainTime bounds the reading of such a body where the server dawdles.
-const drainTime = 5 * time.Second
+const drainTime = 500 * time.Millisecond

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/seed-9ea40bd3/requests/internal/coding"
 	"github.com/seed-9ea40bd3/requests/internal/uri"
@@ -153,7 +154,7 @@ func join(full [][]byte, last []byte, total int) []byte {
 }
 
 func eofIsNil(err error) error {
-	if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+	if err == io.EOF {
 		return nil
 	}
 	return err
@@ -208,9 +209,9 @@ func (b *body) step(r *Response, p []byte) (int, error) {
 		n -= int(min(b.read64-limit, int64(n)))
 		err = &Error{kind: ErrTooLarge, reason: "body is larger than the limit of " + itoa(limit) + " bytes"}
 	}
-	switch {
-	case err == nil:
-	case err == io.EOF:
+	switch err {
+	case nil:
+	case io.EOF:
 		b.state = bodyConsumed
 		b.release()
 	default:
@@ -222,8 +223,7 @@ func (b *body) step(r *Response, p []byte) (int, error) {
 // decodingError tells a decoder's faults from the network's, which are ours
 // already.
 func decodingError(r *Response, err error) error {
-	var own *Error
-	if errors.As(err, &own) {
+	if _, ok := errors.AsType[*Error](err); ok {
 		return err
 	}
 	kind := ErrContentDecoding
@@ -467,8 +467,11 @@ func (b *body) drain(r *Response) {
 		return
 	}
 	if b.length > bodyDrain {
-		b.fail(r, &Error{kind: ErrStreamConsumed, reason: "body was too long to be read on the way"})
+		_ = b.fail(r, &Error{kind: ErrStreamConsumed, reason: "body was too long to be read on the way"})
 		return
+	}
+	if trip, ok := b.raw.(*tripBody); ok && b.length != 0 {
+		defer time.AfterFunc(drainTime, trip.abort).Stop()
 	}
 	held, err := b.takeRaw()
 	b.raw.Close()

@@ -174,10 +174,10 @@ func (c *Conn) headEnd(b []byte) int {
 		}
 	}
 	for i, ch := range b {
-		switch {
-		case ch == blank[c.swallow]:
+		switch ch {
+		case blank[c.swallow]:
 			c.swallow++
-		case ch == '\r':
+		case '\r':
 			c.swallow = 1
 		default:
 			c.swallow = 0
@@ -231,7 +231,7 @@ func (c *Conn) Read(b []byte) (int, error) {
 		c.read.Add(int64(n))
 		c.chunks.follow(c.turn.Load(), c.track.Load())
 	}
-	if err == io.EOF && c.cut != nil && c.cut.eof.Load() && c.rested.Load() != c.turn.Load() {
+	if errors.Is(err, io.EOF) && c.cut != nil && c.cut.eof.Load() && c.rested.Load() != c.turn.Load() {
 		err = io.ErrUnexpectedEOF
 	}
 	return c.chunks.hold(b[:n], err)
@@ -249,7 +249,7 @@ func DetectCut(raw net.Conn) net.Conn { return &cutDetector{Conn: raw} }
 
 func (d *cutDetector) Read(b []byte) (int, error) {
 	n, err := d.Conn.Read(b)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		d.eof.Store(true)
 	}
 	return n, err
