@@ -60,10 +60,10 @@ func (f *fakeSocket) Close() error {
 	return nil
 }
 
-// fixedHead builds the same head each time.
-func fixedHead(head string) func([]byte) []byte {
-	return func(b []byte) []byte { return append(b, head...) }
-}
+// fixedHead is the same head each time.
+type fixedHead string
+
+func (h fixedHead) AppendHead(b []byte) []byte { return append(b, h...) }
 
 // writePieces writes s in pieces that end at cuts, and sees to it that each
 // write takes all of its piece.
@@ -232,8 +232,8 @@ func TestHeldAndRetiredAreStale(t *testing.T) {
 	}{
 		{"free", true, func(*Conn) {}, nil},
 		{"held", true, func(c *Conn) { c.Hold() }, ErrStale},
-		{"held twice, released once", true, func(c *Conn) { c.Hold(); c.Hold()() }, ErrStale},
-		{"released", true, func(c *Conn) { c.Hold()() }, nil},
+		{"held twice, released once", true, func(c *Conn) { c.Hold(); c.Hold(); c.Release() }, ErrStale},
+		{"released", true, func(c *Conn) { c.Hold(); c.Release() }, nil},
 		{"retired", true, func(c *Conn) { c.Retire() }, ErrStale},
 		{"held and new", false, func(c *Conn) { c.Hold() }, nil},
 	}

@@ -43,7 +43,7 @@ func TestInterleave(t *testing.T) {
 	}
 }
 
-var errRefused = errors.New("refused")
+var errDown = errors.New("refused")
 
 // answer is how an address behaves in a race: after some time it answers, or
 // fails; one without a time hangs until it is called off.
@@ -88,10 +88,10 @@ func TestRace(t *testing.T) {
 		{"the first answers", []answer{{after: 10 * ms}, {after: ms}}, 0, 10 * ms, nil, 1},
 		{"the first is slow", []answer{{after: 600 * ms}, {after: 10 * ms}}, 1, 260 * ms, nil, 2},
 		{"the first hangs", []answer{{}, {after: ms}}, 1, 251 * ms, nil, 2},
-		{"the first fails", []answer{{after: 10 * ms, err: errRefused}, {after: 10 * ms}}, 1, 20 * ms, nil, 2},
+		{"the first fails", []answer{{after: 10 * ms, err: errDown}, {after: 10 * ms}}, 1, 20 * ms, nil, 2},
 		{"a slow first still wins", []answer{{after: 300 * ms}, {after: 100 * ms}}, 0, 300 * ms, nil, 2},
 		{"two dead ones", []answer{{}, {}, {after: ms}}, 2, 501 * ms, nil, 3},
-		{"all fail", []answer{{after: ms, err: timeoutError{}}, {after: ms, err: errRefused}}, -1, 2 * ms, errRefused, 2},
+		{"all fail", []answer{{after: ms, err: timeoutError{}}, {after: ms, err: errDown}}, -1, 2 * ms, errDown, 2},
 		{"all time out", []answer{{after: ms, err: timeoutError{}}, {after: ms, err: timeoutError{}}}, -1, 2 * ms, timeoutError{}, 2},
 	}
 	for _, tt := range tests {
