@@ -139,7 +139,7 @@ func TestInRequest(t *testing.T) {
 	p := &PreparedRequest{Method: "PUT", URL: "http://u:secret@a.test/p?token=1"}
 	first := asError(t, inRequest(p, "send", errBoom))
 	assert.Equal(t, "PUT", first.Op)
-	assert.Equal(t, "http://a.test/p", first.URL)
+	assert.Equal(t, "http://***@a.test/p", first.URL)
 	assert.Same(t, p, first.Request)
 	assert.ErrorIs(t, first, errBoom)
 
