@@ -50,6 +50,7 @@ var stairs = map[string]string{
 
 	"headers: userAgent":                "the name and version of the package stand on its first page",
 	"headers: acceptEncoding":           "what is accepted stands beside the version",
+	"guard: defaultMaxRedirects":        "the defaults stand on the package's first page",
 	"options: defaultMaxRedirects":      "the defaults stand on the package's first page",
 	"session: defaultMaxRedirects":      "the defaults stand on the package's first page",
 	"roundtripper: defaultMaxRedirects": "the defaults stand on the package's first page",
