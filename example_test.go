@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"time"
@@ -32,6 +33,9 @@ func newEcho(headers ...string) *httptest.Server {
 		_, _ = io.Copy(w, req.Body)
 	}))
 }
+
+// silent is a log that nobody reads.
+var silent = log.New(io.Discard, "", 0)
 
 // newText starts a server that answers with the text, of that type.
 func newText(contentType, text string) *httptest.Server {
