@@ -139,24 +139,24 @@ func checkFraming(p *PreparedRequest) error {
 	bad := func(name, why string) error {
 		return &Error{kind: ErrInvalidHeader, reason: "header " + name + " " + why}
 	}
-	lengths, codings := p.Headers.Values("Content-Length"), p.Headers.Values("Transfer-Encoding")
-	switch {
-	case len(lengths) > 1:
-		return bad("Content-Length", "is given more than once")
-	case len(codings) > 0 && p.Body.Len() >= 0:
-		return bad("Transfer-Encoding", "disagrees with a body of known length")
-	case len(codings) > 1 || len(codings) == 1 && !strings.EqualFold(codings[0], "chunked"):
-		return bad("Transfer-Encoding", "can be chunked alone")
-	case len(lengths) == 1 && p.Body != nil && p.Body.Len() < 0:
-		return bad("Content-Length", "disagrees with a body of unknown length")
-	case len(lengths) == 1 && p.Body != nil && lengths[0] != itoa(p.Body.Len()):
+	for _, name := range [...]string{"Content-Length", "Transfer-Encoding", "Host"} {
+		if i := p.Headers.index(name, 0); i >= 0 && p.Headers.index(name, i+1) >= 0 {
+			return bad(name, "is given more than once")
+		}
+	}
+	if i := p.Headers.index("Transfer-Encoding", 0); i >= 0 {
+		switch {
+		case p.Body.Len() >= 0:
+			return bad("Transfer-Encoding", "disagrees with a body of known length")
+		case !strings.EqualFold(p.Headers.fields[i].value, "chunked"):
+			return bad("Transfer-Encoding", "can be chunked alone")
+		}
+	}
+	if i := p.Headers.index("Content-Length", 0); i >= 0 && p.Body != nil &&
+		p.Headers.fields[i].value != itoa(p.Body.Len()) {
 		return bad("Content-Length", "disagrees with the body's length")
 	}
-	hosts := p.Headers.Values("Host")
-	switch {
-	case len(hosts) > 1:
-		return bad("Host", "is given more than once")
-	case len(hosts) == 1 && (hosts[0] == "" || !validHost(hosts[0])):
+	if i := p.Headers.index("Host", 0); i >= 0 && (p.Headers.fields[i].value == "" || !validHost(p.Headers.fields[i].value)) {
 		return bad("Host", "is no host")
 	}
 	return nil

@@ -103,7 +103,7 @@ func cookieBound(n, fallback int) int {
 	return cmp.Or(n, fallback)
 }
 
-// AnyHost, as the domain of a [CookieScope], selects the cookies that the
+// AnyHost is the domain of a [CookieScope] that selects the cookies which the
 // caller put in for every host.
 const AnyHost = "*"
 

@@ -325,29 +325,35 @@ func TestCookieHosts(t *testing.T) {
 		},
 		{
 			"ipv4", "http://10.0.0.1/", "a=1; Domain=10.0.0.1", ".10.0.0.1 / a=1",
-			[]string{"http://10.0.0.1:99/"}, []string{"http://x.10.0.0.1/", "http://110.0.0.1/"},
+			[]string{"http://10.0.0.1:99/"},
+			[]string{"http://x.10.0.0.1/", "http://110.0.0.1/"},
 		},
 		{"part of ipv4", "http://127.0.0.1/", "a=1; Domain=0.0.1", "", nil, []string{"http://127.0.0.1/"}},
 		{
 			"ipv6", "http://[::1]:80/", "a=1", "::1 / a=1",
-			[]string{"http://[::1]/"}, []string{"http://[::2]/"},
+			[]string{"http://[::1]/"},
+			[]string{"http://[::2]/"},
 		},
 		{
 			"no dot", "http://intranet/", "a=1; Domain=intranet", "intranet / a=1",
-			[]string{"http://intranet/"}, []string{"http://x.intranet/"},
+			[]string{"http://intranet/"},
+			[]string{"http://x.intranet/"},
 		},
 		{
 			"localhost", "http://localhost:8080/", "a=1; Domain=localhost", "localhost / a=1",
-			[]string{"http://localhost/"}, []string{"http://x.localhost/"},
+			[]string{"http://localhost/"},
+			[]string{"http://x.localhost/"},
 		},
 		{"local", "http://intranet/", "a=1; Domain=.local", "", nil, []string{"http://intranet/", "http://x.local/"}},
 		{
 			"trailing dot", "http://a.test./", "a=1", "a.test. / a=1",
-			[]string{"http://a.test./"}, []string{"http://a.test/"},
+			[]string{"http://a.test./"},
+			[]string{"http://a.test/"},
 		},
 		{
 			"idna", "http://bücher.test/", "a=1", "xn--bcher-kva.test / a=1",
-			[]string{"http://xn--bcher-kva.test/", "http://BÜCHER.test/"}, []string{"http://bucher.test/"},
+			[]string{"http://xn--bcher-kva.test/", "http://BÜCHER.test/"},
+			[]string{"http://bucher.test/"},
 		},
 	}
 	for _, tt := range tests {

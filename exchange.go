@@ -21,12 +21,13 @@ type trip struct {
 	p         *PreparedRequest
 	settings  Settings
 	route     route
-	transport *transport      // nil where the caller's own is used
-	proxyAuth string          // the header for a proxy that forwards
-	parent    context.Context // the caller's
-	stop      context.CancelCauseFunc
+	transport *transport              // nil where the caller's own is used
+	proxyAuth string                  // the header for a proxy that forwards
+	parent    context.Context         // the caller's
+	stop      context.CancelCauseFunc // nil where nothing needs it
+	ctx       tripContext
+	trace     httptrace.ClientTrace
 
-	addr    string      // host and port of the connection
 	conn    *wire.Conn  // of HTTP/1.1
 	h2      http.Header // filled in when the connection turns out to be HTTP/2
 	armed   int         // how many connections were given the request
@@ -35,9 +36,16 @@ type trip struct {
 	written int64 // by conn, before this request
 	read    int64
 
-	upload  *upload
-	watch   *watchdog
-	release func() // of a connection that an unread response holds
+	upload *upload
+	watch  *watchdog
+	holds  bool // an unread response holds conn
+
+	// What net/http and the caller are given lives here too: one allocation
+	// for them all.
+	req  http.Request
+	url  url.URL
+	body tripBody
+	resp Response
 }
 
 // errTooManyResends ends a request that connection after connection lost.
@@ -46,6 +54,7 @@ var errTooManyResends = errors.New("server closed the connection again")
 // roundTrip sends p once and returns the response with its body unread.
 func (a *HTTPAdapter) roundTrip(ctx context.Context, p *PreparedRequest, settings Settings, rt route) (*Response, error) {
 	t := &trip{p: p, settings: settings, route: rt, parent: ctx}
+	t.ctx.t = t
 	rtr := a.Transport
 	if rtr == nil {
 		t.transport = a.transport(rt)
@@ -75,10 +84,10 @@ func (a *HTTPAdapter) roundTrip(ctx context.Context, p *PreparedRequest, setting
 // request makes what net/http is given: enough for it to find a connection
 // and to frame the body. The head is written by us.
 func (t *trip) request(ctx context.Context) (*http.Request, error) {
-	p := t.p
-	req := &http.Request{
+	p, req := t.p, &t.req
+	*req = http.Request{
 		Method: p.Method, URL: t.target(), Host: p.Headers.Get("Host"),
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: plainHeader,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: plainHeader, Close: announcesClose(&p.Headers),
 	}
 	if p.target.Scheme == "https" || t.transport == nil {
 		t.h2 = http.Header{}
@@ -100,15 +109,53 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 			return nil, err
 		}
 	}
-	ctx = context.WithValue(ctx, connectLimit{}, valueOr(t.settings.Timeouts.Connect, 0))
-	if read := valueOr(t.settings.Timeouts.Read, 0); read > 0 {
-		ctx, t.stop = context.WithCancelCause(ctx)
-		t.watch = newWatchdog(read, t.progress, func() { t.stop(errReadTimeout) })
-	} else {
-		ctx, t.stop = context.WithCancelCause(ctx)
+	t.ctx.Context = t.stoppable(ctx)
+	t.trace.GotConn = t.gotConn
+	*req = *req.WithContext(httptrace.WithClientTrace(&t.ctx, &t.trace)) // the copy stays on the stack
+	return req, nil
+}
+
+// stoppable returns a context that t.stop ends where something may have to
+// end the request early: a read timeout. Everything else is ended by closing
+// the response's body, but for a transport of the caller's, which is told.
+func (t *trip) stoppable(ctx context.Context) context.Context {
+	read := valueOr(t.settings.Timeouts.Read, 0)
+	if read <= 0 && t.transport != nil {
+		return ctx
 	}
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: t.gotConn})
-	return req.WithContext(ctx), nil
+	ctx, t.stop = context.WithCancelCause(ctx)
+	if read > 0 {
+		t.watch = newWatchdog(read, t.progress, func() { t.stop(errReadTimeout) })
+	}
+	return ctx
+}
+
+// tripContext is the context of a request within net/http: the caller's, and
+// what the dialling of a connection needs to know. Being of the trip it costs
+// nothing, and its Done is that of a context which net/http knows to link to.
+type tripContext struct {
+	context.Context
+	t *trip
+}
+
+func (c *tripContext) Value(key any) any {
+	if _, ok := key.(connectLimit); ok {
+		return valueOr(c.t.settings.Timeouts.Connect, 0)
+	}
+	return c.Context.Value(key)
+}
+
+// announcesClose reports whether a request says that its connection serves no
+// other after it, which then must hold (RFC 9112, 9.6).
+func announcesClose(h *Headers) bool {
+	for _, value := range h.Values("Connection") {
+		for token := range strings.SplitSeq(value, ",") {
+			if strings.EqualFold(strings.TrimSpace(token), "close") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // plainHeader and replayableHeader stand for the headers of requests whose
@@ -139,8 +186,8 @@ func (t *trip) target() *url.URL {
 		at = &t.route.proxy
 	}
 	path := u.Target()
-	out := &url.URL{Scheme: at.Scheme, Host: at.HostPort(), Opaque: path}
-	t.addr = at.DialAddr()
+	out := &t.url
+	*out = url.URL{Scheme: at.Scheme, Host: at.HostPort(), Opaque: path}
 	if strings.HasPrefix(path, "//") {
 		out.Opaque, out.Path = "", path
 	}
@@ -168,9 +215,7 @@ func (t *trip) attach(req *http.Request) error {
 func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	t.armed++
 	t.reused = info.Reused
-	if t.armed > 2 && t.conn != nil && t.sentBytes() {
-		t.stop(errTooManyResends)
-	}
+	lost := t.armed > 2 && t.conn != nil && t.sentBytes()
 	conn, ok := info.Conn.(*wire.Conn)
 	if !ok {
 		if t.transport != nil {
@@ -179,10 +224,13 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 		t.watch.start()
 		return
 	}
-	t.transport.hosts.touch(t.addr)
+	t.transport.hosts.touch(conn.Pool)
 	t.conn = conn
 	t.read, t.written = conn.Counts()
-	conn.Arm(t.appendHead, info.Reused, valueOr(t.settings.Stream, false))
+	conn.Arm(t, info.Reused, valueOr(t.settings.Stream, false))
+	if lost {
+		conn.Refuse(errTooManyResends)
+	}
 	t.turn = conn.Turn()
 	t.watch.start()
 }
@@ -214,10 +262,10 @@ func (t *trip) fillHeader() {
 	}
 }
 
-// appendHead writes the head of the request: Host first unless the caller
+// AppendHead writes the head of the request: Host first unless the caller
 // placed it, then the framing that the body needs and the headers do not
 // have, then the headers in their order and spelling.
-func (t *trip) appendHead(b []byte) []byte {
+func (t *trip) AppendHead(b []byte) []byte {
 	p := t.p
 	b = append(b, p.Method...)
 	b = append(b, ' ')
@@ -228,11 +276,13 @@ func (t *trip) appendHead(b []byte) []byte {
 	}
 	b = append(b, " HTTP/1.1\r\n"...)
 	if !p.Headers.Has("Host") {
-		host := p.target.HostHeader()
+		b = append(b, "Host: "...)
 		if t.route.forward {
-			host = p.target.ProxyHostHeader()
+			b = append(b, p.target.ProxyHostHeader()...)
+		} else {
+			b = p.target.AppendHostHeader(b)
 		}
-		b = appendField(b, "Host", host)
+		b = append(b, "\r\n"...)
 	}
 	if !p.Headers.Has("Content-Length") && !p.Headers.Has("Transfer-Encoding") {
 		b = t.appendFraming(b)
@@ -282,7 +332,8 @@ func (t *trip) appendFraming(b []byte) []byte {
 
 // response wraps what net/http returned.
 func (t *trip) response(resp *http.Response) *Response {
-	r := &Response{
+	r := &t.resp
+	*r = Response{
 		StatusCode: resp.StatusCode,
 		Reason:     reason(resp),
 		Proto:      resp.Proto,
@@ -292,11 +343,12 @@ func (t *trip) response(resp *http.Response) *Response {
 		TLS:        t.tlsState(resp),
 	}
 	r.Encoding, _ = charset.FromContentType(r.Headers.Get("Content-Type"))
+	t.body = tripBody{t: t, body: resp.Body}
 	r.body = body{
-		raw:     &tripBody{t: t, body: resp.Body},
+		raw:     &t.body,
 		length:  resp.ContentLength,
 		limits:  t.settings.Limits,
-		trailer: func() http.Header { return resp.Trailer },
+		trailer: &resp.Trailer,
 	}
 	if !bodiless(t.p.Method, resp.StatusCode) {
 		r.body.codings = resp.Header["Content-Encoding"]
@@ -306,7 +358,8 @@ func (t *trip) response(resp *http.Response) *Response {
 	}
 	if resp.Body == http.NoBody || resp.ContentLength == 0 || bodiless(t.p.Method, resp.StatusCode) {
 		if t.conn != nil && valueOr(t.settings.Stream, false) {
-			t.release = t.conn.Hold() // as if there were a body to be read
+			t.conn.Hold() // as if there were a body to be read
+			t.holds = true
 		}
 	}
 	return r
@@ -340,9 +393,9 @@ func (t *trip) tlsState(resp *http.Response) *tls.ConnectionState {
 // finish ends what belongs to the trip.
 func (t *trip) finish(cause error) {
 	t.watch.end()
-	if t.release != nil {
-		t.release()
-		t.release = nil
+	if t.holds {
+		t.holds = false
+		t.conn.Release()
 	}
 	if t.upload != nil {
 		t.upload.end()
@@ -373,7 +426,7 @@ func (b *tripBody) Read(p []byte) (int, error) {
 	if err == nil {
 		return n, nil
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		if b.t.conn != nil {
 			b.t.conn.Rest(b.t.turn)
 		}
@@ -393,6 +446,9 @@ func (b *tripBody) Close() error {
 	return err
 }
 
+// abort ends a Read that is under way in another goroutine.
+func (b *tripBody) abort() { b.body.Close() }
+
 // progress is a number that changes when bytes cross, in either direction.
 func (t *trip) progress() int64 {
 	var n int64
@@ -411,4 +467,4 @@ func (t *trip) progress() int64 {
 const bodyDrain = 64 << 10
 
 // drainTime bounds the reading of such a body where the server dawdles.
-const drainTime = 5 * time.Second
+const drainTime = 500 * time.Millisecond

@@ -65,6 +65,7 @@ func (h *hostPools) touchLocked(host string) (p *hostPool, retired []*wire.Conn)
 
 // add keeps track of a connection to host until it is closed.
 func (h *hostPools) add(host string, c *wire.Conn) {
+	c.Pool = host
 	h.mu.Lock()
 	p, retired := h.touchLocked(host)
 	p.conns[c] = struct{}{}

@@ -241,7 +241,7 @@ func (p *PreparedRequest) prepareAuth(ctx context.Context, r *Request) error {
 	if auth == nil {
 		user, password, ok := "", "", false
 		if r.netrc != nil {
-			user, password, ok = r.netrc(p.target.Host)
+			user, password, ok = r.netrc.netrc(p.target.Host)
 		}
 		if !ok {
 			user, password, ok = p.target.Auth()

@@ -43,8 +43,8 @@ type Request struct {
 	// Settings say how to send it.
 	Settings
 
-	err   error                                                 // the first option that failed
-	netrc func(host string) (user, password string, found bool) // nil where it does not count
+	err   error        // the first option that failed
+	netrc *environment // whose netrc counts; nil for none
 }
 
 // Settings say how a request is sent. The same fields stand in a [Session]

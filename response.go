@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"slices"
@@ -210,7 +209,7 @@ func (r *Response) WriteTo(w io.Writer) (int64, error) {
 				return total, werr
 			}
 		}
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF {
 			return total, nil
 		}
 		if err != nil {
@@ -233,7 +232,7 @@ func (r *Response) Trailers() Headers {
 	if r.body.trailer == nil {
 		return Headers{}
 	}
-	return headersFrom(r.body.trailer())
+	return headersFrom(*r.body.trailer)
 }
 
 // Attempts returns what was tried before this response, by the policy of

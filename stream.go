@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/seed-9ea40bd3/requests/internal/coding"
 	"github.com/seed-9ea40bd3/requests/internal/uri"
@@ -20,7 +21,7 @@ type body struct {
 	codings []string      // to undo, as the Content-Encoding fields say
 	limits  Limits
 	framed  func(read int64) bool // whether raw stands at the end of a chunk
-	trailer func() http.Header
+	trailer *http.Header          // filled in at the end of raw
 
 	state   bodyState
 	decoder io.ReadCloser
@@ -153,7 +154,7 @@ func join(full [][]byte, last []byte, total int) []byte {
 }
 
 func eofIsNil(err error) error {
-	if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+	if err == io.EOF {
 		return nil
 	}
 	return err
@@ -208,9 +209,9 @@ func (b *body) step(r *Response, p []byte) (int, error) {
 		n -= int(min(b.read64-limit, int64(n)))
 		err = &Error{kind: ErrTooLarge, reason: "body is larger than the limit of " + itoa(limit) + " bytes"}
 	}
-	switch {
-	case err == nil:
-	case err == io.EOF:
+	switch err {
+	case nil:
+	case io.EOF:
 		b.state = bodyConsumed
 		b.release()
 	default:
@@ -222,8 +223,7 @@ func (b *body) step(r *Response, p []byte) (int, error) {
 // decodingError tells a decoder's faults from the network's, which are ours
 // already.
 func decodingError(r *Response, err error) error {
-	var own *Error
-	if errors.As(err, &own) {
+	if _, ok := errors.AsType[*Error](err); ok {
 		return err
 	}
 	kind := ErrContentDecoding
@@ -468,8 +468,11 @@ func (b *body) drain(r *Response) {
 	}
 	room := make([]byte, 0, max(0, min(b.length, bodyDrain)))
 	if b.length > bodyDrain {
-		b.fail(r, &Error{kind: ErrStreamConsumed, reason: "body was too long to be read on the way"})
+		_ = b.fail(r, &Error{kind: ErrStreamConsumed, reason: "body was too long to be read on the way"})
 		return
+	}
+	if trip, ok := b.raw.(*tripBody); ok {
+		defer time.AfterFunc(drainTime, trip.abort).Stop()
 	}
 	raw, err := io.ReadAll(io.LimitReader(b.raw, bodyDrain+1))
 	room = append(room, raw...)

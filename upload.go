@@ -29,6 +29,7 @@ type upload struct {
 	// it is little: a connection that turns out to be dead before anything
 	// was written to it costs such a body nothing. Guarded by free.
 	once   bool
+	opened bool
 	prefix []byte
 	over   bool // more was read than prefix holds
 }
@@ -50,7 +51,7 @@ var errUploadStopped = errors.New("upload was stopped")
 func (u *upload) open() (io.ReadCloser, error) {
 	<-u.free
 	defer u.unlock()
-	again := len(u.prefix) > 0
+	again := u.once && u.opened
 	if u.over || u.stopped.Load() {
 		return nil, &Error{kind: ErrUnrewindableBody, reason: "the body can be sent only once"}
 	}
@@ -63,6 +64,7 @@ func (u *upload) open() (io.ReadCloser, error) {
 		if src, err = u.payload.open(); err != nil {
 			return nil, err
 		}
+		u.opened = true
 	}
 	u.whole.Store(false)
 	r := &uploadReader{u: u, src: src, left: u.payload.Len()}
@@ -213,12 +215,12 @@ func (r *uploadReader) Read(p []byte) (int, error) {
 		}
 	}
 	switch {
-	case err == io.EOF && r.left > 0:
+	case errors.Is(err, io.EOF) && r.left > 0:
 		return n, r.u.fail(lengthError(r.u.payload.Len(), itoa(r.u.payload.Len()-r.left)))
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		r.u.whole.Store(true)
 	case err != nil && !errors.Is(err, errUploadStopped):
-		r.u.fail(err)
+		_ = r.u.fail(err)
 	case r.left == 0:
 		r.u.whole.Store(true)
 	}
@@ -265,13 +267,13 @@ func (c *chunkUpload) WriteTo(w io.Writer) (int64, error) {
 			c.u.keep(piece)
 			return len(piece), nil
 		})
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			c.u.whole.Store(true)
 			return total, nil
 		}
 		if err != nil {
 			if !errors.Is(err, errUploadStopped) {
-				c.u.fail(err)
+				_ = c.u.fail(err)
 			}
 			return total, err
 		}
