@@ -24,6 +24,7 @@ type upload struct {
 	sent    atomic.Int64
 	whole   atomic.Bool // the source came to its end
 	err     atomic.Pointer[error]
+	first   uploadReader // what open gives the first time
 
 	// Of a source that can be read only once, what was read so far, while
 	// it is little: a connection that turns out to be dead before anything
@@ -67,7 +68,11 @@ func (u *upload) open() (io.ReadCloser, error) {
 		u.opened = true
 	}
 	u.whole.Store(false)
-	r := &uploadReader{u: u, src: src, left: u.payload.Len()}
+	r := &u.first
+	if r.u != nil {
+		r = new(uploadReader)
+	}
+	*r = uploadReader{u: u, src: src, left: u.payload.Len()}
 	if again {
 		return r, nil
 	}
