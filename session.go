@@ -297,6 +297,7 @@ type chain struct {
 	session  *Session
 	settings callSettings
 	history  []*Response
+	answers  int // that the auth was asked for
 }
 
 // exchange sends one request and takes one response, in this order: adapter,
@@ -353,9 +354,16 @@ func (c *chain) respond(ctx context.Context, adapter Adapter, p *PreparedRequest
 	return r, nil
 }
 
+// maxAnswers bounds how often the auth is asked in a call, lest one that
+// answers everything never ends.
+const maxAnswers = 100
+
 // challenge lets the auth answer a response. What it answers goes out on the
 // same adapter, and the response into the history of the next.
 func (c *chain) challenge(ctx context.Context, auth challenger, adapter Adapter, r *Response) (*Response, error) {
+	if c.answers++; c.answers > maxAnswers {
+		return nil, nil
+	}
 	next, err := auth.Challenge(ctx, r)
 	if err != nil {
 		r.Close()
@@ -367,6 +375,9 @@ func (c *chain) challenge(ctx context.Context, auth challenger, adapter Adapter,
 	c.keepCookies(r)
 	r.body.drain(r)
 	next.buildCookies(c.session.jar())
+	if !r.Request.Headers.Has("Authorization") {
+		next.Headers.moveBefore("Cookie", "Authorization") // as if it had been there first
+	}
 	answered, err := c.sendOn(ctx, adapter, next)
 	if err != nil {
 		return nil, err

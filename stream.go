@@ -344,6 +344,9 @@ func (r *Response) Chunks(size int) iter.Seq2[[]byte, error] {
 		var room []byte
 		for {
 			piece, err := b.piece(r, room, size)
+			if size <= 0 && err != nil && err != io.EOF && b.framed != nil && b.decoder == nil {
+				b.data, piece = piece, nil // a chunk that was cut short is none: Partial has it
+			}
 			if len(piece) > 0 && !yield(piece, nil) {
 				return
 			}

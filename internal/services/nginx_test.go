@@ -127,7 +127,9 @@ func checkNginx(t *testing.T, base, proto string, ca *testserver.CA) {
 
 	checkBasic(t, s, base+"/auth/text.txt")
 	r, err = s.Get(t.Context(), base+"/444")
-	if err==nil {t.Log(r.StatusCode, r.Headers, r.Text())}
+	if err == nil {
+		t.Log(r.StatusCode, r.Headers, r.Text())
+	}
 	require.ErrorIs(t, err, requests.ErrConnection, "an empty reply")
 	r, err = s.Get(t.Context(), base+"/conn")
 	require.NoError(t, err, "after an empty reply")
