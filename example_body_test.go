@@ -122,7 +122,7 @@ func ExampleJSON() {
 	// Output:
 	// POST /
 	// Content-Type: application/json
-	// {"name":"tea","tags":["hot","<b>"]}
+	// {"name": "tea", "tags": ["hot", "<b>"]}
 }
 
 // A streaming upload: the file is never read into memory.
