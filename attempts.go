@@ -13,14 +13,14 @@ import (
 // the context, and a body that cannot be sent again ends the tries.
 func (a *HTTPAdapter) retrying(ctx context.Context, p *PreparedRequest, settings Settings, rt route) (*Response, error) {
 	if a.MaxRetries == nil {
-		return a.roundTrip(ctx, p, settings, rt)
+		return a.once(ctx, p, settings, rt)
 	}
 	if err := a.MaxRetries.check(); err != nil {
 		return nil, err
 	}
 	state := newRetryState(a.MaxRetries)
 	for {
-		r, err := a.roundTrip(ctx, p, settings, rt)
+		r, err := a.once(ctx, p, settings, rt)
 		attempt := Attempt{Method: p.Method, URL: uri.Redact(p.URL), Err: err}
 		var verdict retryVerdict
 		if err != nil {
@@ -80,7 +80,7 @@ func unrewindable(r *Response, err error, state *retryState) error {
 // failureClassOf tells the policy what an error counts as.
 func failureClassOf(err error) failureClass {
 	var e *Error
-	if !errors.As(err, &e) || errors.Is(err, context.Canceled) || e.kind == ErrTimeout ||
+	if !errors.As(err, &e) || errors.Is(err, context.Canceled) || errors.Is(e.kind, ErrTimeout) ||
 		e.Is(ErrForbiddenAddress) || e.Is(ErrInvalidURL) || e.Is(ErrInvalidHeader) || e.Is(ErrUnrewindableBody) {
 		return failFinal
 	}
