@@ -163,7 +163,17 @@ func (n *network) arrivals() []arrival {
 
 // close ends all servers and waits for them.
 func (n *network) close() {
+	n.cut()
+	n.running.Wait()
+}
+
+// cut ends all servers. What waits for one of them sees its connection closed.
+func (n *network) cut() {
 	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return
+	}
 	n.closed = true
 	close(n.done)
 	for _, o := range n.origins {
@@ -174,6 +184,4 @@ func (n *network) close() {
 	for c := range n.conns {
 		c.Close()
 	}
-	n.mu.Unlock()
-	n.running.Wait()
 }

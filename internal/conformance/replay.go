@@ -12,7 +12,7 @@ import (
 
 const (
 	// caseLimit bounds a case, so that one that waits for ever fails.
-	caseLimit = 60 * time.Second
+	caseLimit = 20 * time.Second
 	// closePause lets a connection's close arrive before the next call.
 	closePause = 30 * time.Millisecond
 )
@@ -40,6 +40,8 @@ func Replay(ctx context.Context, a *Authority, c *Case) (Observation, error) {
 		return nil, err
 	}
 	defer n.close()
+	// A read that does not heed the context must not hold up the others.
+	defer context.AfterFunc(ctx, n.cut)()
 	r := &replay{
 		c: c, network: n,
 		options: options{authority: a, digests: map[[2]string]*requests.Digest{}},
@@ -53,6 +55,9 @@ func Replay(ctx context.Context, a *Authority, c *Case) (Observation, error) {
 			time.Sleep(closePause)
 		}
 		outcome, err := r.call(ctx, &c.Calls[i])
+		if ctx.Err() != nil {
+			err = errors.Join(fmt.Errorf("not done after %v", caseLimit), err)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("call %d: %w", i+1, err)
 		}
