@@ -452,7 +452,7 @@ func (b *tripBody) Read(p []byte) (int, error) {
 	if err == nil {
 		return n, nil
 	}
-	if errors.Is(err, io.EOF) {
+	if err == io.EOF {
 		if b.t.conn != nil {
 			b.t.conn.Rest(b.t.turn)
 		}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/seed-9ea40bd3/requests/internal/coding"
-	"github.com/seed-9ea40bd3/requests/internal/uri"
 )
 
 // body is a response's, from the transport to the caller.
@@ -87,7 +86,7 @@ func (b *body) load(r *Response) error {
 func (b *body) consumedError(r *Response) error {
 	err := &Error{
 		kind: ErrStreamConsumed, reason: "body was already read by another reader",
-		Op: "read body", URL: uri.Redact(r.URL), Request: r.Request, Response: r,
+		Op: "read body", URL: shownURL(r.URL), Request: r.Request, Response: r,
 	}
 	if b.err == nil {
 		b.err = err
@@ -243,7 +242,7 @@ func (b *body) fail(r *Response, err error) error {
 			filled.Request = r.Request
 		}
 		if filled.Op == "" {
-			filled.Op, filled.URL = "read body", uri.Redact(r.URL)
+			filled.Op, filled.URL = "read body", shownURL(r.URL)
 		}
 		err = &filled
 	}

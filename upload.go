@@ -220,9 +220,9 @@ func (r *uploadReader) Read(p []byte) (int, error) {
 		}
 	}
 	switch {
-	case errors.Is(err, io.EOF) && r.left > 0:
+	case err == io.EOF && r.left > 0:
 		return n, r.u.fail(lengthError(r.u.payload.Len(), itoa(r.u.payload.Len()-r.left)))
-	case errors.Is(err, io.EOF):
+	case err == io.EOF:
 		r.u.whole.Store(true)
 	case err != nil && !errors.Is(err, errUploadStopped):
 		_ = r.u.fail(err)
@@ -272,7 +272,7 @@ func (c *chunkUpload) WriteTo(w io.Writer) (int64, error) {
 			c.u.keep(piece)
 			return len(piece), nil
 		})
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF {
 			c.u.whole.Store(true)
 			return total, nil
 		}
