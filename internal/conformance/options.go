@@ -300,7 +300,7 @@ func (o *options) session(attrs *Session) (*requests.Session, error) {
 	for _, h := range attrs.Headers {
 		switch {
 		case h.Value.Null:
-			s.Headers.Del(h.Name)
+			s.Headers.Omit(h.Name)
 		case h.Value.Bytes != nil:
 			s.Headers.SetBytes(h.Name, h.Value.Bytes)
 		default:
