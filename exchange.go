@@ -99,7 +99,7 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 	} else if replayableMethod(p.Method) {
 		req.Header = replayableHeader
 	}
-	if p.Body != nil && (p.Body.Len() != 0 || !p.Body.inMem) {
+	if p.Body.Len() != 0 { // with a body of no bytes net/http would write chunks
 		if err := t.attach(req); err != nil {
 			return nil, err
 		}
