@@ -367,6 +367,10 @@ func (c *chain) challenge(ctx context.Context, auth challenger, adapter Adapter,
 	c.keepCookies(r)
 	r.body.drain(r)
 	next.buildCookies(c.session.jar())
+	if i := next.Headers.index("Authorization", 0); i >= 0 && !r.Request.Headers.Has("Authorization") {
+		f := next.Headers.fields[i] // goes after the cookies, as in Requests
+		next.Headers.fields = append(slices.Delete(next.Headers.fields, i, i+1), f)
+	}
 	answered, err := c.sendOn(ctx, adapter, next)
 	if err != nil {
 		return nil, err
