@@ -3,6 +3,7 @@ package requests
 import (
 	"fmt"
 	"iter"
+	"net/http"
 	"slices"
 	"strings"
 	"unicode"
@@ -362,4 +363,24 @@ func quoteName(s string) string {
 		s = s[:64] + "..."
 	}
 	return fmt.Sprintf("%q", s)
+}
+
+// lateCookies moves cookies to the end of the Cookie header: those of a
+// challenge come after those of a redirect in the reference's jar, which was
+// copied before the challenge came.
+func (h *Headers) lateCookies(late []*http.Cookie) {
+	i := h.index("Cookie", 0)
+	if i < 0 {
+		return
+	}
+	var first, last []string
+	for pair := range strings.SplitSeq(h.fields[i].value, "; ") {
+		name, value, _ := strings.Cut(pair, "=")
+		if slices.ContainsFunc(late, func(c *http.Cookie) bool { return c.Name == name && c.Value == value }) {
+			last = append(last, pair)
+		} else {
+			first = append(first, pair)
+		}
+	}
+	h.fields[i].value = strings.Join(append(first, last...), "; ")
 }

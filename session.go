@@ -297,7 +297,8 @@ type chain struct {
 	session  *Session
 	settings callSettings
 	history  []*Response
-	answers  int // that the auth was asked for
+	answers  int            // that the auth was asked for
+	late     []*http.Cookie // set by challenges
 }
 
 // exchange sends one request and takes one response, in this order: adapter,
@@ -373,6 +374,7 @@ func (c *chain) challenge(ctx context.Context, auth challenger, adapter Adapter,
 		return nil, nil
 	}
 	c.keepCookies(r)
+	c.late = append(c.late, r.setCookies...)
 	r.body.drain(r)
 	next.buildCookies(c.session.jar())
 	if !r.Request.Headers.Has("Authorization") {
@@ -442,7 +444,11 @@ func (c *chain) next(ctx context.Context, r *Response) (*PreparedRequest, error)
 			kind: ErrTooManyRedirects, reason: "exceeded " + itoa(int64(limit)) + " redirects",
 		}), r)
 	}
-	return c.session.redirect(ctx, r.base(), r.StatusCode, location)
+	p, err := c.session.redirect(ctx, r.base(), r.StatusCode, location)
+	if err == nil && len(c.late) > 0 {
+		p.Headers.lateCookies(c.late)
+	}
+	return p, err
 }
 
 // environment is what a session reads of the process, anew for each call.
