@@ -5,8 +5,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"time"
-
-	"github.com/seed-9ea40bd3/requests/internal/uri"
 )
 
 // retrying sends p as often as the policy of retries allows. Waits end with
@@ -21,12 +19,12 @@ func (a *HTTPAdapter) retrying(ctx context.Context, p *PreparedRequest, settings
 	state := newRetryState(a.MaxRetries)
 	for {
 		r, err := a.once(ctx, p, settings, rt)
-		attempt := Attempt{Method: p.Method, URL: uri.Redact(p.URL), Err: err}
+		attempt := Attempt{Method: p.Method, URL: shownURL(p.URL), Err: err}
 		var verdict retryVerdict
 		if err != nil {
 			verdict = state.onError(failureClassOf(err), attempt, rand.Float64())
 		} else {
-			attempt.StatusCode, attempt.Location = r.StatusCode, uri.Redact(r.Headers.Get("Location"))
+			attempt.StatusCode, attempt.Location = r.StatusCode, shownURL(r.Headers.Get("Location"))
 			verdict = state.onStatus(attempt, r.Headers.Values("Retry-After"), time.Now(), rand.Float64())
 		}
 		if !verdict.again {

@@ -47,6 +47,7 @@ type trip struct {
 	url  url.URL
 	body tripBody
 	resp Response
+	room [usualFields]headerField // of resp
 }
 
 // errTooManyResends ends a request that connection after connection lost.
@@ -110,9 +111,12 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 			return nil, err
 		}
 	}
-	t.ctx.Context = t.stoppable(ctx)
 	t.trace.GotConn = t.gotConn
-	*req = *req.WithContext(httptrace.WithClientTrace(&t.ctx, &t.trace)) // the copy stays on the stack
+	if traceKey == nil || httptrace.ContextClientTrace(ctx) != nil {
+		ctx = httptrace.WithClientTrace(ctx, &t.trace) // the caller's trace is called too
+	}
+	t.ctx.Context = t.stoppable(ctx)
+	*req = *req.WithContext(&t.ctx) // the copy stays on the stack
 	return req, nil
 }
 
@@ -140,10 +144,12 @@ type tripContext struct {
 }
 
 func (c *tripContext) Value(key any) any {
-	if _, ok := key.(connectLimit); ok {
+	switch key {
+	case traceKey:
+		return &c.t.trace
+	case connectLimit{}:
 		return valueOr(c.t.settings.Timeouts.Connect, 0)
-	}
-	if _, ok := key.(sendLimit); ok {
+	case sendLimit{}:
 		return c.t.sentEnough()
 	}
 	return c.Context.Value(key)
@@ -152,11 +158,30 @@ func (c *tripContext) Value(key any) any {
 // sendLimit is whether a request was sent too often to dial for it again.
 type sendLimit struct{}
 
+// traceKey is what a context is asked for by [httptrace.ContextClientTrace];
+// nil where that asks for nothing.
+var traceKey = func() any {
+	var k keyRecorder
+	httptrace.ContextClientTrace(&k)
+	return k.key
+}()
+
+// keyRecorder is a context that knows what it was asked for.
+type keyRecorder struct {
+	context.Context
+	key any
+}
+
+func (k *keyRecorder) Value(key any) any {
+	k.key = key
+	return nil
+}
+
 // announcesClose reports whether a request says that its connection serves no
 // other after it, which then must hold (RFC 9112, 9.6).
 func announcesClose(h *Headers) bool {
-	for _, value := range h.Values("Connection") {
-		for token := range strings.SplitSeq(value, ",") {
+	for i := h.index("Connection", 0); i >= 0; i = h.index("Connection", i+1) {
+		for token := range strings.SplitSeq(h.fields[i].value, ",") {
 			if strings.EqualFold(strings.TrimSpace(token), "close") {
 				return true
 			}
@@ -363,7 +388,7 @@ func (t *trip) response(resp *http.Response) *Response {
 		Reason:     reason(resp),
 		Proto:      resp.Proto,
 		URL:        t.p.URL,
-		Headers:    headersFrom(resp.Header),
+		Headers:    appendHeaders(t.room[:0], resp.Header),
 		Request:    t.p,
 		TLS:        t.tlsState(resp),
 	}
@@ -451,7 +476,7 @@ func (b *tripBody) Read(p []byte) (int, error) {
 	if err == nil {
 		return n, nil
 	}
-	if errors.Is(err, io.EOF) {
+	if err == io.EOF {
 		if b.t.conn != nil {
 			b.t.conn.Rest(b.t.turn)
 		}

@@ -34,7 +34,7 @@ func inRequest(p *PreparedRequest, step string, err error) error {
 		filled.Request = p
 	}
 	if p != nil && filled.URL == "" {
-		filled.URL = uri.Redact(p.URL)
+		filled.URL = shownURL(p.URL)
 	}
 	return &filled
 }

@@ -34,7 +34,12 @@ func Untrusted() Option {
 		s.Limits = Limits{Body: 64 << 20, Expansion: 100}
 		s.MaxRedirects = new(10)
 		s.Timeouts.Total = new(time.Minute)
-	}, func(s *Settings) { s.Guard = &Guard{Allow: everything, AllowProxy: true} })
+	}, func(s *Settings) {
+		s.Guard = &Guard{Allow: everything, AllowProxy: true}
+		s.Limits = Limits{Body: -1, Expansion: -1}
+		s.MaxRedirects = new(defaultMaxRedirects)
+		s.Timeouts.Total = new(time.Duration)
+	})
 }
 
 var everything = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}

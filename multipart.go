@@ -3,7 +3,6 @@ package requests
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -167,7 +166,7 @@ func (r *multipartReader) Read(b []byte) (int, error) {
 				return 0, bodyLengthError("file of a multipart body is longer than it was")
 			}
 		}
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF {
 			if r.left > 0 {
 				return n, bodyLengthError("file of a multipart body is " + itoa(r.left) + " bytes shorter than it was")
 			}

@@ -37,6 +37,8 @@ type PreparedRequest struct {
 	cookies []*http.Cookie // the caller's, of this call
 	host    string         // of the URL that the caller gave: whose are cookies
 
+	room [usualFields]headerField // of Headers, as long as they fit
+
 	redirected    bool
 	answers       int // to challenges
 	staleAnswered bool
@@ -274,7 +276,7 @@ func (p *PreparedRequest) prepareHooks(hooks, extra []Hook) {
 // Copy returns a copy that shares only the body.
 func (p *PreparedRequest) Copy() *PreparedRequest {
 	q := *p
-	q.Headers = p.Headers.Clone()
+	q.Headers = p.Headers.cloneIn(q.room[:])
 	return &q
 }
 

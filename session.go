@@ -160,7 +160,7 @@ func (s *Session) prepare(ctx context.Context, p *PreparedRequest, r *Request) e
 	if headers.fields == nil {
 		headers.fields = defaultFields
 	}
-	headers = mergeHeaders(headers, r.Headers)
+	headers = mergeHeaders(p.room[:], headers, r.Headers)
 	if r.Auth == nil && !s.IgnoreEnv && !headers.Has("Authorization") {
 		r.netrc = &s.env
 	}
@@ -415,7 +415,7 @@ func (c *chain) followAll(ctx context.Context, r *Response) (*Response, error) {
 		if r, err = c.exchange(ctx, p); err != nil {
 			return nil, err
 		}
-		r.History = slices.Clip(slices.Clone(c.history))
+		r.History = slices.Clip(c.history) // what is appended to it goes elsewhere
 	}
 }
 

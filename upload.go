@@ -24,6 +24,7 @@ type upload struct {
 	sent    atomic.Int64
 	whole   atomic.Bool // the source came to its end
 	err     atomic.Pointer[error]
+	first   uploadReader // what open gives the first time
 
 	// Of a source that can be read only once, what was read so far, while
 	// it is little: a connection that turns out to be dead before anything
@@ -67,7 +68,11 @@ func (u *upload) open() (io.ReadCloser, error) {
 		u.opened = true
 	}
 	u.whole.Store(false)
-	r := &uploadReader{u: u, src: src, left: u.payload.Len()}
+	r := &u.first
+	if r.u != nil {
+		r = new(uploadReader)
+	}
+	*r = uploadReader{u: u, src: src, left: u.payload.Len()}
 	if again {
 		return r, nil
 	}
@@ -215,9 +220,9 @@ func (r *uploadReader) Read(p []byte) (int, error) {
 		}
 	}
 	switch {
-	case errors.Is(err, io.EOF) && r.left > 0:
+	case err == io.EOF && r.left > 0:
 		return n, r.u.fail(lengthError(r.u.payload.Len(), itoa(r.u.payload.Len()-r.left)))
-	case errors.Is(err, io.EOF):
+	case err == io.EOF:
 		r.u.whole.Store(true)
 	case err != nil && !errors.Is(err, errUploadStopped):
 		_ = r.u.fail(err)
@@ -267,7 +272,7 @@ func (c *chunkUpload) WriteTo(w io.Writer) (int64, error) {
 			c.u.keep(piece)
 			return len(piece), nil
 		})
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF {
 			c.u.whole.Store(true)
 			return total, nil
 		}
