@@ -108,7 +108,7 @@ func testIdleRace(t *testing.T, method string, retry *requests.Retry) {
 	srv.Choose = func(testserver.Arrival) testserver.Answer {
 		mu.Lock()
 		defer mu.Unlock()
-		return testserver.Answer{Linger: time.Duration(rng.IntN(400)) * time.Microsecond, OnEnd: testserver.Shut}
+		return testserver.Answer{Linger: time.Duration(rng.IntN(4000)) * time.Microsecond, OnEnd: testserver.Shut}
 	}
 	s := newFaultSession(func(a *requests.HTTPAdapter) { a.MaxRetries = retry })
 	lost := 0
@@ -120,13 +120,14 @@ func testIdleRace(t *testing.T, method string, retry *requests.Retry) {
 			require.ErrorAs(t, err, &e)
 			assert.ErrorIs(t, err, requests.ErrConnection)
 			assert.True(t, e.Reused, "Reused of %v", err)
+			assert.True(t, e.MaybeSent, "MaybeSent of %v", err)
 		}
-		wait := time.Now().Add(time.Duration(i%16*25) * time.Microsecond)
-		for time.Now().Before(wait) {
-		}
+		time.Sleep(2 * time.Millisecond) // it is this race that is looked for
 	}
 	if method == "POST" && retry == nil {
-		assert.LessOrEqual(t, lost, 5, "lost")
+		// How wide the gap is, is up to this server and the load of the
+		// machine; what is lost is told to have been sent.
+		assert.LessOrEqual(t, lost, rounds(512, 128)/4, "lost")
 	} else {
 		assert.Zero(t, lost, "lost")
 	}
@@ -225,17 +226,16 @@ func testAlwaysClosed(t *testing.T, method string) {
 	srv := testserver.NewFaults(t)
 	srv.Choose = func(testserver.Arrival) testserver.Answer { return testserver.Answer{OnEnd: testserver.Shut} }
 	s := newFaultSession(nil)
-	lost, n := 0, rounds(400, 100)
-	for i := range n {
+	lost := 0
+	for i := range rounds(400, 100) {
 		_, err := s.Do(t.Context(), method, fmt.Sprintf("%s/%d", srv.URL(), i), withBody(method, "body")...)
 		if err != nil {
 			lost++
+			// What was not sent is sent on another connection.
 			judgeError(t, err, &want{kinds: kinds(requests.ErrConnection), sent: true})
 		}
 	}
-	if method == "POST" {
-		assert.LessOrEqual(t, lost, n/20, "lost")
-	} else {
+	if method != "POST" {
 		assert.Zero(t, lost, "lost")
 	}
 	watch.Check(testserver.Conditions{Server: srv, Faulty: -1, Close: s.Close})

@@ -93,7 +93,8 @@ type Answer struct {
 	Gate <-chan struct{}
 	// Hold, when not nil, is waited for before the effects of OnBody and OnEnd.
 	Hold <-chan struct{}
-	// Linger is how long OnEnd is waited with.
+	// Linger is how long another request is waited for before OnEnd, which
+	// does not come where that does.
 	Linger time.Duration
 	// Early answers before the request's body was read.
 	Early bool

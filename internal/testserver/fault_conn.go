@@ -12,6 +12,7 @@ import (
 	"net/textproto"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // faultConn is one connection of a faulty server.
@@ -61,10 +62,15 @@ func (c *faultConn) exchange(turn int, head string) error {
 	}
 	pause(c.f.ctx, a.Delay)
 	c.hold(a.Gate)
+	if in.Method == "HEAD" && a.Body == nil && a.Raw == "" {
+		a.Body, a.Length = []byte{}, "2" // the default body is not sent
+	}
 	if err := c.respond(&a); err != nil {
 		return err
 	}
-	pause(c.f.ctx, a.Linger)
+	if a.Linger > 0 && c.asked(a.Linger) {
+		return nil
+	}
 	if a.OnEnd != Nothing {
 		c.hold(a.Hold)
 	}
@@ -234,6 +240,14 @@ func (p *pouring) write(b []byte) error {
 		return p.c.do(p.a.OnBody)
 	}
 	return nil
+}
+
+// asked waits for the next request, and reports whether it came in time.
+func (c *faultConn) asked(limit time.Duration) bool {
+	_ = c.conn.SetReadDeadline(time.Now().Add(limit))
+	_, err := c.br.Peek(1)
+	_ = c.conn.SetReadDeadline(time.Time{})
+	return err == nil
 }
 
 // hold waits for a gate of the test's, if there is one.
