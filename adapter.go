@@ -106,6 +106,19 @@ func (a *HTTPAdapter) Send(ctx context.Context, p *PreparedRequest, settings Set
 	return a.retrying(ctx, p, settings, rt)
 }
 
+// once sends p once, and once more where a proxy that forwards asks for
+// Digest and its URL has a user.
+func (a *HTTPAdapter) once(ctx context.Context, p *PreparedRequest, settings Settings, rt route) (*Response, error) {
+	for asked := 0; ; asked++ {
+		r, err := a.roundTrip(ctx, p, settings, rt)
+		if err != nil || !rt.forward || r.StatusCode != http.StatusProxyAuthRequired || !p.Body.Replayable() ||
+			!a.transport(rt).auth.challenged(rt.proxy, rawValues(r.Headers, "Proxy-Authenticate"), asked) {
+			return r, err
+		}
+		r.body.drain(r)
+	}
+}
+
 // checkSendable refuses what cannot be sent as HTTP: other schemes, hosts
 // that are none, and headers that would break the framing.
 func checkSendable(p *PreparedRequest) error {
@@ -126,24 +139,24 @@ func checkFraming(p *PreparedRequest) error {
 	bad := func(name, why string) error {
 		return &Error{kind: ErrInvalidHeader, reason: "header " + name + " " + why}
 	}
-	lengths, codings := p.Headers.Values("Content-Length"), p.Headers.Values("Transfer-Encoding")
-	switch {
-	case len(lengths) > 1:
-		return bad("Content-Length", "is given more than once")
-	case len(codings) > 0 && p.Body.Len() >= 0:
-		return bad("Transfer-Encoding", "disagrees with a body of known length")
-	case len(codings) > 1 || len(codings) == 1 && !strings.EqualFold(codings[0], "chunked"):
-		return bad("Transfer-Encoding", "can be chunked alone")
-	case len(lengths) == 1 && p.Body != nil && p.Body.Len() < 0:
-		return bad("Content-Length", "disagrees with a body of unknown length")
-	case len(lengths) == 1 && p.Body != nil && lengths[0] != itoa(p.Body.Len()):
+	for _, name := range [...]string{"Content-Length", "Transfer-Encoding", "Host"} {
+		if i := p.Headers.index(name, 0); i >= 0 && p.Headers.index(name, i+1) >= 0 {
+			return bad(name, "is given more than once")
+		}
+	}
+	if i := p.Headers.index("Transfer-Encoding", 0); i >= 0 {
+		switch {
+		case p.Body.Len() >= 0:
+			return bad("Transfer-Encoding", "disagrees with a body of known length")
+		case !strings.EqualFold(p.Headers.fields[i].value, "chunked"):
+			return bad("Transfer-Encoding", "can be chunked alone")
+		}
+	}
+	if i := p.Headers.index("Content-Length", 0); i >= 0 && p.Body != nil &&
+		p.Headers.fields[i].value != itoa(p.Body.Len()) {
 		return bad("Content-Length", "disagrees with the body's length")
 	}
-	hosts := p.Headers.Values("Host")
-	switch {
-	case len(hosts) > 1:
-		return bad("Host", "is given more than once")
-	case len(hosts) == 1 && (hosts[0] == "" || !validHost(hosts[0])):
+	if i := p.Headers.index("Host", 0); i >= 0 && (p.Headers.fields[i].value == "" || !validHost(p.Headers.fields[i].value)) {
 		return bad("Host", "is no host")
 	}
 	return nil
@@ -175,13 +188,20 @@ type transportKey struct {
 	secure  bool
 	verify  TLSVerify
 	cert    ClientCert
+	guard   *Guard
 }
 
 // route finds the way for a request.
 func (a *HTTPAdapter) route(p *PreparedRequest, settings Settings) (route, error) {
-	rt := route{key: transportKey{secure: p.target.Scheme == "https"}}
+	rt := route{key: transportKey{secure: p.target.Scheme == "https", guard: settings.Guard}}
+	if settings.Guard != nil && (a.UnixSocket != "" || a.Transport != nil) {
+		return rt, invalidOption("a guard cannot see the addresses of a Unix socket or of another transport")
+	}
 	if rt.key.secure {
 		rt.key.verify, rt.key.cert = settings.Verify, settings.Cert
+	}
+	if a.Transport != nil {
+		return rt, nil
 	}
 	text, _ := selectProxy(p.target.Scheme, p.target.Host, settings.Proxies)
 	if text == "" {
@@ -201,6 +221,12 @@ func (a *HTTPAdapter) route(p *PreparedRequest, settings Settings) (route, error
 	default:
 		return rt, &Error{kind: ErrInvalidProxyURL, reason: "proxy scheme " + quoteName(u.Scheme) +
 			" is not known: http, https, socks4, socks4a, socks5 and socks5h are"}
+	}
+	if settings.Guard != nil {
+		if !settings.Guard.AllowProxy {
+			return rt, invalidOption("a proxy was given with a guard that does not allow one")
+		}
+		rt.key.guard = nil
 	}
 	rt.proxy = u
 	rt.key.proxy, rt.key.forward = u.Text, rt.forward

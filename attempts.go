@@ -5,28 +5,26 @@ import (
 	"errors"
 	"math/rand/v2"
 	"time"
-
-	"github.com/seed-9ea40bd3/requests/internal/uri"
 )
 
 // retrying sends p as often as the policy of retries allows. Waits end with
 // the context, and a body that cannot be sent again ends the tries.
 func (a *HTTPAdapter) retrying(ctx context.Context, p *PreparedRequest, settings Settings, rt route) (*Response, error) {
 	if a.MaxRetries == nil {
-		return a.roundTrip(ctx, p, settings, rt)
+		return a.once(ctx, p, settings, rt)
 	}
 	if err := a.MaxRetries.check(); err != nil {
 		return nil, err
 	}
 	state := newRetryState(a.MaxRetries)
 	for {
-		r, err := a.roundTrip(ctx, p, settings, rt)
-		attempt := Attempt{Method: p.Method, URL: uri.Redact(p.URL), Err: err}
+		r, err := a.once(ctx, p, settings, rt)
+		attempt := Attempt{Method: p.Method, URL: shownURL(p.URL), Err: err}
 		var verdict retryVerdict
 		if err != nil {
 			verdict = state.onError(failureClassOf(err), attempt, rand.Float64())
 		} else {
-			attempt.StatusCode, attempt.Location = r.StatusCode, uri.Redact(r.Headers.Get("Location"))
+			attempt.StatusCode, attempt.Location = r.StatusCode, shownURL(r.Headers.Get("Location"))
 			verdict = state.onStatus(attempt, r.Headers.Values("Retry-After"), time.Now(), rand.Float64())
 		}
 		if !verdict.again {
@@ -80,7 +78,7 @@ func unrewindable(r *Response, err error, state *retryState) error {
 // failureClassOf tells the policy what an error counts as.
 func failureClassOf(err error) failureClass {
 	var e *Error
-	if !errors.As(err, &e) || errors.Is(err, context.Canceled) || e.kind == ErrTimeout ||
+	if !errors.As(err, &e) || errors.Is(err, context.Canceled) || errors.Is(e.kind, ErrTimeout) ||
 		e.Is(ErrForbiddenAddress) || e.Is(ErrInvalidURL) || e.Is(ErrInvalidHeader) || e.Is(ErrUnrewindableBody) {
 		return failFinal
 	}

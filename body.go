@@ -2,7 +2,6 @@ package requests
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"iter"
 	"os"
@@ -230,7 +229,7 @@ func (r *chunkReader) WriteTo(w io.Writer) (int64, error) {
 	var total int64
 	for {
 		if err := r.fill(); err != nil {
-			if errors.Is(err, io.EOF) {
+			if err == io.EOF {
 				err = nil
 			}
 			return total, err

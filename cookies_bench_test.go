@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// fillJar puts n cookies into a jar without limits, on one host or each on a host of its own; three match
-// http://a.test/d/e.
+// fillJar puts n cookies into a jar without limits, on one host or each on a
+// host of its own; three match http://a.test/d/e.
 func fillJar(b testing.TB, n int, oneHost bool) *CookieJar {
 	j := newTestJar()
 	j.Limits = CookieLimits{PerHost: -1, Total: -1}
@@ -21,7 +21,8 @@ func fillJar(b testing.TB, n int, oneHost bool) *CookieJar {
 	return j
 }
 
-// BenchmarkCookieJar shows that the jar's size does not matter to a request or a response.
+// BenchmarkCookieJar shows that the jar's size does not matter to a request or
+// a response.
 func BenchmarkCookieJar(b *testing.B) {
 	for _, kind := range []string{"one-host", "many-hosts"} {
 		for _, n := range []int{10, 1000, 100_000} {

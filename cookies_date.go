@@ -14,8 +14,9 @@ type cookieDateFields struct {
 	hasMonth, hasYear    bool
 }
 
-// parseCookieDate reads a date as servers write it in the Expires attribute: the lenient algorithm of
-// RFC 6265 5.1.1, which takes the four parts in any order and ignores zones, weekdays and all else.
+// parseCookieDate reads a date as servers write it in the Expires attribute:
+// the lenient algorithm of RFC 6265 5.1.1, which takes the four parts in any
+// order and ignores zones, weekdays and all else.
 //
 //	cookie-date  = *delimiter date-token *( 1*delimiter date-token ) *delimiter
 //	time         = 1*2DIGIT ":" 1*2DIGIT ":" 1*2DIGIT [ non-digit *OCTET ]
@@ -23,7 +24,8 @@ type cookieDateFields struct {
 //	month        = ( "jan" / "feb" / … / "dec" ) *OCTET
 //	year         = 2*4DIGIT [ non-digit *OCTET ]
 //
-// It reports false for text that holds no date, or one that does not exist. It is linear in its input.
+// It reports false for text that holds no date, or one that does not exist. It
+// is linear in its input.
 func parseCookieDate(s string) (time.Time, bool) {
 	var f cookieDateFields
 	for s != "" {
@@ -34,7 +36,8 @@ func parseCookieDate(s string) (time.Time, bool) {
 	return f.date()
 }
 
-// nextDateToken cuts the first token off s; the token is empty when only delimiters are left.
+// nextDateToken cuts the first token off s; the token is empty when only
+// delimiters are left.
 func nextDateToken(s string) (token, rest string) {
 	start := 0
 	for start < len(s) && isDateDelimiter(s[start]) {
@@ -47,12 +50,14 @@ func nextDateToken(s string) (token, rest string) {
 	return s[start:end], s[end:]
 }
 
-// isDateDelimiter tells the delimiters of RFC 6265 5.1.1; the colon and all controls but the tab are none.
+// isDateDelimiter tells the delimiters of RFC 6265 5.1.1; the colon and all
+// controls but the tab are none.
 func isDateDelimiter(c byte) bool {
 	return c == '\t' || c >= ' ' && c <= '/' || c >= ';' && c <= '@' || c >= '[' && c <= '`' || c >= '{' && c <= '~'
 }
 
-// add gives the token to the first part that is still missing and that it fits, in the order of the RFC.
+// add gives the token to the first part that is still missing and that it fits,
+// in the order of the RFC.
 func (f *cookieDateFields) add(token string) {
 	if !f.hasTime {
 		if f.hasTime = f.addTime(token); f.hasTime {
@@ -95,7 +100,8 @@ func (f *cookieDateFields) addTime(token string) bool {
 	return true
 }
 
-// date checks the ranges of RFC 6265 5.1.1 step 5 and that the day exists in its month.
+// date checks the ranges of RFC 6265 5.1.1 step 5 and that the day exists in
+// its month.
 func (f *cookieDateFields) date() (time.Time, bool) {
 	if !f.hasTime || !f.hasDay || !f.hasMonth || !f.hasYear {
 		return time.Time{}, false
@@ -108,7 +114,8 @@ func (f *cookieDateFields) date() (time.Time, bool) {
 	return t, t.Day() == f.day // 31 April would have become the first of May
 }
 
-// fullYear widens years of two digits, steps 3 and 4: 70 to 99 are of the last century, 0 to 69 of this one.
+// fullYear widens years of two digits, steps 3 and 4: 70 to 99 are of the last
+// century, 0 to 69 of this one.
 func fullYear(year int) int {
 	switch {
 	case year >= 70 && year <= 99:
@@ -134,7 +141,8 @@ func endsNumber(rest string) bool {
 	return rest == "" || !isCookieDigit(rest[0])
 }
 
-// monthPrefix reads the month from the first three letters of token, in any case.
+// monthPrefix reads the month from the first three letters of token, in any
+// case.
 func monthPrefix(token string) (time.Month, bool) {
 	const names = "janfebmaraprmayjunjulaugsepoctnovdec"
 	if len(token) < 3 {
@@ -148,4 +156,6 @@ func monthPrefix(token string) (time.Month, bool) {
 	return 0, false
 }
 
+// isCookieDigit is the DIGIT of RFC 5234; other scripts have digits too, which
+// no cookie rule knows.
 func isCookieDigit(c byte) bool { return c >= '0' && c <= '9' }

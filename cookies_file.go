@@ -12,6 +12,7 @@ import (
 	"time"
 )
 
+// The format has no specification: these are what all its readers agree on.
 const (
 	cookieFileHeader = "# Netscape HTTP Cookie File\n"
 	httpOnlyPrefix   = "#HttpOnly_"
@@ -21,14 +22,18 @@ const (
 	maxCookieLine = 1 << 20
 )
 
-// Save writes the jar to a file in the format of [CookieJar.WriteTo]. The file appears at once and whole, readable by
-// its owner alone: it is written under another name in the same directory, synced and renamed. A symbolic link at path
-// is replaced and not followed. Where Save fails the old file is as it was.
+// Save writes the jar to a file in the format of [CookieJar.WriteTo]. The file
+// appears at once and whole, readable by its owner alone: it is written under
+// another name in the same directory, synced and renamed. A symbolic link at
+// path is replaced and not followed. Where Save fails the old file is as it
+// was.
 func (j *CookieJar) Save(path string) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".cookies-*") // mode 0600
 	if err != nil {
 		return err
 	}
+	// Without the sync the rename may reach the disk before the content does,
+	// and a power failure leave an empty file.
 	_, err = j.WriteTo(f)
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {
@@ -41,7 +46,8 @@ func (j *CookieJar) Save(path string) error {
 	return syncDir(filepath.Dir(path))
 }
 
-// syncDir makes a rename within dir last through a power failure, where the system can.
+// syncDir makes a rename within dir last through a power failure, where the
+// system can.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -62,13 +68,14 @@ func (j *CookieJar) Load(path string) error {
 	return err
 }
 
-// WriteTo writes all cookies that have not expired in the format of Netscape's cookies.txt, which curl, wget and
-// Python's MozillaCookieJar share: one line a cookie, seven fields with tabs between them:
+// WriteTo writes all cookies that have not expired in the format of Netscape's
+// cookies.txt, which curl, wget and Python's MozillaCookieJar share: one line a
+// cookie, seven fields with tabs between them:
 //
 //	[#HttpOnly_]domain  subdomains?  path  secure?  expiry  name  value
 //
-// Expiry is in seconds of Unix time, 0 for a cookie that ends with the session. SameSite has no place there and is
-// lost. It is an [io.WriterTo].
+// Expiry is in seconds of Unix time, 0 for a cookie that ends with the session.
+// SameSite has no place there and is lost. It is an [io.WriterTo].
 func (j *CookieJar) WriteTo(w io.Writer) (int64, error) {
 	now := j.clock()
 	out := []byte(cookieFileHeader)
@@ -81,8 +88,8 @@ func (j *CookieJar) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-// appendLine appends the cookie as a line of a file. The checks on the way in have seen to it that no field holds a
-// line end, and none but the last a tab.
+// appendLine appends the cookie as a line of a file. The checks on the way in
+// have seen to it that no field holds a line end, and none but the last a tab.
 func (r *cookieRecord) appendLine(dst []byte) []byte {
 	if r.httpOnly {
 		dst = append(dst, httpOnlyPrefix...)
@@ -102,15 +109,19 @@ func (r *cookieRecord) appendLine(dst []byte) []byte {
 	return append(dst, '\n')
 }
 
+// fileBool writes TRUE or FALSE.
 func fileBool(b bool) string {
 	return strings.ToUpper(strconv.FormatBool(b))
 }
 
-// ReadFrom stores the cookies of a file in the format of [CookieJar.WriteTo], besides those that are in the jar,
-// which they win over. Comments and empty lines are passed over, and so are cookies that have expired and, as in
-// Set-Cookie lines, those without a name. All is read before anything is stored: a line that is too long, is no
-// cookie or holds control bytes is an error that matches [ErrBadCookie], names the line by its number and leaves the
-// jar as it was. The file speaks for the caller: no rule about who may set what applies. It is an [io.ReaderFrom].
+// ReadFrom stores the cookies of a file in the format of [CookieJar.WriteTo],
+// besides those that are in the jar, which they win over. Comments and empty
+// lines are passed over, and so are cookies that have expired and, as in
+// Set-Cookie lines, those without a name. All is read before anything is
+// stored: a line that is too long, is no cookie or holds control bytes is an
+// error that matches [ErrBadCookie], names the line by its number and leaves
+// the jar as it was. The file speaks for the caller: no rule about who may set
+// what applies. It is an [io.ReaderFrom].
 func (j *CookieJar) ReadFrom(r io.Reader) (int64, error) {
 	now, lim := j.clock(), j.Limits.bounds()
 	counter := &cookieReader{r: r}
@@ -126,11 +137,13 @@ func (j *CookieJar) ReadFrom(r io.Reader) (int64, error) {
 	return counter.n, nil
 }
 
+// cookieReader counts what is read, which [io.ReaderFrom] has to tell.
 type cookieReader struct {
 	r io.Reader
 	n int64
 }
 
+// Read is [io.Reader].
 func (c *cookieReader) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.n += int64(n)
@@ -160,6 +173,8 @@ func readCookieFile(in io.Reader, now time.Time, lim cookieBounds) ([]cookieReco
 	return records, err
 }
 
+// lineBound is the length from which a line is refused. It is an error and no
+// cut: what follows a cut would be read as a record of its own.
 func lineBound(lim cookieBounds) int {
 	if lim.cookieBytes == math.MaxInt {
 		return maxCookieLine
@@ -167,7 +182,8 @@ func lineBound(lim cookieBounds) int {
 	return lim.cookieBytes + maxCookieLineSlack
 }
 
-// atLine adds the line's number, and takes the name out: it is the file's content, not the caller's.
+// atLine adds the line's number, and takes the name out: it is the file's
+// content, not the caller's.
 func atLine(bad *CookieError, number int) error {
 	return &CookieError{Line: number, Reason: bad.Reason, Err: bad.Err}
 }
@@ -213,12 +229,14 @@ func (r *cookieRecord) readFields(fields []string, lim cookieBounds) *CookieErro
 	return r.check(lim)
 }
 
+// parseFileBool reads TRUE or FALSE in any case, and nothing else.
 func parseFileBool(s string) (value, ok bool) {
 	value = strings.EqualFold(s, "TRUE")
 	return value, value || strings.EqualFold(s, "FALSE")
 }
 
-// parseFileExpiry reads Unix seconds; 0, and nothing as Python writes it, is the end of the session.
+// parseFileExpiry reads Unix seconds; 0, and nothing as Python writes it, is
+// the end of the session.
 func parseFileExpiry(s string) (time.Time, bool) {
 	if s == "" || s == "0" {
 		return time.Time{}, true

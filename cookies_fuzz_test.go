@@ -13,8 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzSetCookie sends lines through a jar. Whatever comes in, the header that goes out holds cookies that match the
-// URL, within the limit and without control bytes, and an independent matcher agrees on which.
+// FuzzSetCookie sends lines through a jar. Whatever comes in, the header that
+// goes out holds cookies that match the URL, within the limit and without
+// control bytes, and an independent matcher agrees on which.
 func FuzzSetCookie(f *testing.F) {
 	f.Add("a=1; Domain=a.test; Path=/x", "b=2; Secure", "x.a.test", "/x/y", "a.test", "/x", true)
 	f.Add("a=1; Max-Age=0", "a=2", "127.0.0.1", "/", "127.0.0.1", "/", false)
@@ -53,7 +54,8 @@ func FuzzSetCookie(f *testing.F) {
 	})
 }
 
-// checkSent compares a header with the pairs that match, in any order, where none had to be left out.
+// checkSent compares a header with the pairs that match, in any order, where
+// none had to be left out.
 func checkSent(t *testing.T, header string, want []string) {
 	t.Helper()
 	all := strings.Join(want, "; ")
@@ -108,7 +110,8 @@ func slowCookieDate(s string) (time.Time, bool) {
 	return t, err == nil && year >= 1601
 }
 
-// FuzzCookieDate compares the parser with a slow one, and with what it makes of its own result.
+// FuzzCookieDate compares the parser with a slow one, and with what it makes of
+// its own result.
 func FuzzCookieDate(f *testing.F) {
 	for _, s := range []string{
 		"Thu, 01 Jan 1970 00:00:00 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994",
@@ -134,7 +137,8 @@ func FuzzCookieDate(f *testing.F) {
 	})
 }
 
-// FuzzCookieFile reads a file, with what servers and the caller add, writes it and reads it back.
+// FuzzCookieFile reads a file, with what servers and the caller add, writes it
+// and reads it back.
 func FuzzCookieFile(f *testing.F) {
 	f.Add([]byte("# Netscape HTTP Cookie File\na.test\tFALSE\t/\tTRUE\t4102444800\ta\t1\n"), "b=2; Domain=a.test; Max-Age=9", "c", "3")
 	f.Add([]byte("#HttpOnly_.a.test\tTRUE\t/\tFALSE\t0\ta\t1\r\n\tFALSE\t/\tFALSE\t\tb\t\t\n"), "d=\x01; HttpOnly", "e\t", "\n")

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// cookieKey names a cookie within a jar. Cookies of "a.test" and ".a.test" are two, as in 6265bis and in Requests.
+// cookieKey names a cookie within a jar. Cookies of "a.test" and ".a.test" are
+// two, as in 6265bis and in Requests.
 type cookieKey struct{ domain, path, name string }
 
 // cookieRecord is a cookie as the jar keeps it.
@@ -22,6 +23,8 @@ type cookieRecord struct {
 	sameSite http.SameSite
 }
 
+// expired reports whether the cookie's time is over; its last moment is not in
+// it (RFC 6265 5.3).
 func (r *cookieRecord) expired(now time.Time) bool {
 	return !r.expires.IsZero() && !now.Before(r.expires)
 }
@@ -52,11 +55,13 @@ const (
 	cookieLists
 )
 
+// cookieLink is an entry's place in one list.
 type cookieLink struct{ prev, next *cookieEntry }
 
 // cookieList is a doubly linked list through the links of one kind.
 type cookieList struct{ first, last *cookieEntry }
 
+// push appends e.
 func (l *cookieList) push(e *cookieEntry, kind int) {
 	e.links[kind] = cookieLink{prev: l.last}
 	if l.last == nil {
@@ -67,6 +72,7 @@ func (l *cookieList) push(e *cookieEntry, kind int) {
 	l.last = e
 }
 
+// remove takes e, which must be in the list, out in constant time.
 func (l *cookieList) remove(e *cookieEntry, kind int) {
 	link := e.links[kind]
 	if link.prev == nil {
@@ -82,7 +88,8 @@ func (l *cookieList) remove(e *cookieEntry, kind int) {
 	e.links[kind] = cookieLink{}
 }
 
-// cookieSite holds the cookies of one domain, host-only ones and those with a Domain attribute.
+// cookieSite holds the cookies of one domain, host-only ones and those with a
+// Domain attribute.
 type cookieSite struct {
 	groups [2]*cookieGroup
 	lru    [2]cookieList // [1]: the Secure ones, which a flood of others must not drive out (6265bis 5.7)
@@ -102,12 +109,14 @@ type cookiePlace struct {
 	cookies cookieList
 }
 
-// pathIndex finds the values stored for the paths that match a request path without looking at the others.
+// pathIndex finds the values stored for the paths that match a request path
+// without looking at the others.
 type pathIndex[T any] struct {
 	byPath  map[string]T
 	longest int // no path is longer
 }
 
+// put stores v for a path, in the place of what was there.
 func (x *pathIndex[T]) put(path string, v T) {
 	if x.byPath == nil {
 		x.byPath = make(map[string]T, 1)
@@ -116,8 +125,9 @@ func (x *pathIndex[T]) put(path string, v T) {
 	x.longest = max(x.longest, len(path))
 }
 
-// match calls visit for each path that matches request, in no particular order, until it returns false. A request's
-// path has few prefixes that end at a slash; where the index has fewer paths still, those are tried instead.
+// match calls visit for each path that matches request, in no particular order,
+// until it returns false. A request's path has few prefixes that end at a
+// slash; where the index has fewer paths still, those are tried instead.
 func (x *pathIndex[T]) match(request string, visit func(T) bool) {
 	head := request[:min(len(request), x.longest+1)]
 	if len(x.byPath) <= 2*strings.Count(head, "/") {
@@ -147,14 +157,15 @@ func (x *pathIndex[T]) match(request string, visit func(T) bool) {
 	}
 }
 
-// secureKey finds Secure cookies of a name by domain: those of that domain alone (exact), or below it as well.
+// secureKey finds Secure cookies of a name by domain: those of that domain
+// alone (exact), or below it as well.
 type secureKey struct {
 	name, domain string
 	exact        bool
 }
 
-// cookieStore is the jar's memory: it keeps order and bounds, and knows neither a clock nor a lock. The zero value
-// is empty.
+// cookieStore is the jar's memory: it keeps order and bounds, and knows neither
+// a clock nor a lock. The zero value is empty.
 type cookieStore struct {
 	byKey  map[cookieKey]*cookieEntry
 	byName map[string]*cookieList
@@ -162,21 +173,23 @@ type cookieStore struct {
 	secure map[secureKey]*pathIndex[int]
 	lru    cookieList
 	seq    uint64
-	// purgeAt is the size at which expired cookies are looked for. It doubles with what is left, so that the cost of
-	// looking is spread over the insertions.
+	// purgeAt is the size at which expired cookies are looked for. It doubles
+	// with what is left, so that the cost of looking is spread over the
+	// insertions.
 	purgeAt int
 }
 
+// next numbers what comes, so that order can be told later.
 func (s *cookieStore) next() uint64 {
 	s.seq++
 	return s.seq
 }
 
-// put stores r in the place of the cookie of its key, or as the newest, and keeps to the limits. It reports false
-// where the limits left no room for it.
+// put stores r in the place of the cookie of its key, or as the newest, and
+// keeps to the limits. It reports false where the limits left no room for it.
 func (s *cookieStore) put(r cookieRecord, lim cookieBounds, now time.Time) bool {
 	if e := s.byKey[r.cookieKey]; e != nil {
-		s.replace(e, r)
+		s.replace(e, r) // no more cookies than before: no limit to look at
 		return true
 	}
 	if len(s.byKey) >= max(s.purgeAt, minPurge) {
@@ -188,9 +201,12 @@ func (s *cookieStore) put(r cookieRecord, lim cookieBounds, now time.Time) bool 
 	return s.byKey[r.cookieKey] == e
 }
 
-// minPurge is the size below which expired cookies may stay until they are asked for.
+// minPurge is the size below which expired cookies may stay until they are
+// asked for.
 const minPurge = 128
 
+// insert stores a cookie whose key is not there yet in all indexes. Each takes
+// constant time, so that a response costs the same whatever the jar holds.
 func (s *cookieStore) insert(r cookieRecord) *cookieEntry {
 	if s.byKey == nil {
 		s.byKey = make(map[cookieKey]*cookieEntry)
@@ -235,8 +251,8 @@ func (s *cookieStore) group(domain string) (*cookieGroup, *cookieSite) {
 	return *group, site
 }
 
-// replace gives e the value and attributes of r, which has its key. Its place in the order stays (RFC 6265 5.3
-// step 11.3).
+// replace gives e the value and attributes of r, which has its key. Its place
+// in the order stays (RFC 6265 5.3 step 11.3).
 func (s *cookieStore) replace(e *cookieEntry, r cookieRecord) {
 	s.touch(e)
 	site := s.siteOf(e)
@@ -247,6 +263,7 @@ func (s *cookieStore) replace(e *cookieEntry, r cookieRecord) {
 	s.countSecure(e, 1)
 }
 
+// siteOf is the site of a stored cookie.
 func (s *cookieStore) siteOf(e *cookieEntry) *cookieSite {
 	return s.sites[strings.TrimPrefix(e.domain, ".")]
 }
@@ -293,7 +310,8 @@ func (s *cookieStore) delete(k cookieKey) {
 	}
 }
 
-// removeWhere removes all that drop says yes to and returns how many those were.
+// removeWhere removes all that drop says yes to and returns how many those
+// were.
 func (s *cookieStore) removeWhere(drop func(*cookieEntry) bool) int {
 	removed := 0
 	for _, e := range s.byKey {
@@ -305,7 +323,8 @@ func (s *cookieStore) removeWhere(drop func(*cookieEntry) bool) int {
 	return removed
 }
 
-// named goes over the cookies of a name by creation. The one at hand may be removed.
+// named goes over the cookies of a name by creation. The one at hand may be
+// removed.
 func (s *cookieStore) named(name string) iter.Seq[*cookieEntry] {
 	return func(yield func(*cookieEntry) bool) {
 		list := s.byName[name]
@@ -322,8 +341,9 @@ func (s *cookieStore) named(name string) iter.Seq[*cookieEntry] {
 	}
 }
 
-// evict drops the least recently used cookies until the limits hold again after e came in: first of its domain,
-// where those without Secure go first, then of all. Cookies that the caller put in for every host count in all only.
+// evict drops the least recently used cookies until the limits hold again after
+// e came in: first of its domain, where those without Secure go first, then of
+// all. Cookies that the caller put in for every host count in all only.
 func (s *cookieStore) evict(e *cookieEntry, lim cookieBounds) {
 	if site := s.siteOf(e); e.domain != "" {
 		for site.len > lim.perHost {
@@ -339,7 +359,8 @@ func (s *cookieStore) evict(e *cookieEntry, lim cookieBounds) {
 	}
 }
 
-// countSecure notes that a Secure cookie came (by = 1) or went (by = -1), for [cookieStore.shadowsSecure].
+// countSecure notes that a Secure cookie came (by = 1) or went (by = -1), for
+// [cookieStore.shadowsSecure].
 func (s *cookieStore) countSecure(e *cookieEntry, by int) {
 	if !e.secure {
 		return
@@ -352,6 +373,8 @@ func (s *cookieStore) countSecure(e *cookieEntry, by int) {
 	}
 }
 
+// countSecureKey adds to the count of one key and path, and forgets what has
+// come to nothing.
 func (s *cookieStore) countSecureKey(k secureKey, path string, by int) {
 	x := s.secure[k]
 	if x == nil {
@@ -367,9 +390,10 @@ func (s *cookieStore) countSecureKey(k secureKey, path string, by int) {
 	}
 }
 
-// shadowsSecure reports whether r, which came without TLS, would take the place of a Secure cookie, or be sent
-// besides one where a server could take it for that: same name, domains of which one holds the other, path at or
-// below (6265bis 5.7, "leave secure cookies alone").
+// shadowsSecure reports whether r, which came without TLS, would take the place
+// of a Secure cookie, or be sent besides one where a server could take it for
+// that: same name, domains of which one holds the other, path at or below
+// (6265bis 5.7, "leave secure cookies alone").
 func (s *cookieStore) shadowsSecure(r cookieRecord) bool {
 	domain := strings.TrimPrefix(r.domain, ".")
 	if s.hasSecure(secureKey{r.name, domain, false}, r.path) {
@@ -383,6 +407,8 @@ func (s *cookieStore) shadowsSecure(r cookieRecord) bool {
 	return false
 }
 
+// hasSecure reports whether a Secure cookie is counted under the key at path or
+// above it.
 func (s *cookieStore) hasSecure(k secureKey, path string) bool {
 	found := false
 	if x := s.secure[k]; x != nil {
@@ -394,7 +420,8 @@ func (s *cookieStore) hasSecure(k secureKey, path string) bool {
 	return found
 }
 
-// parentDomain cuts the first label off, and leaves nothing of a single label or an address.
+// parentDomain cuts the first label off, and leaves nothing of a single label
+// or an address.
 func parentDomain(domain string) string {
 	if isCookieAddress(domain) {
 		return ""
@@ -417,6 +444,7 @@ func (s *cookieStore) sorted(keep func(*cookieEntry) bool) []*cookieEntry {
 	return all
 }
 
+// boolIndex makes an index of a flag.
 func boolIndex(b bool) int {
 	if b {
 		return 1

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// maxCookieAttribute bounds the value of an attribute, and the path and domain of a stored cookie, in bytes
-// (6265bis 5.6: longer ones are ignored).
+// maxCookieAttribute bounds the value of an attribute, and the path and domain
+// of a stored cookie, in bytes (6265bis 5.6: longer ones are ignored).
 const maxCookieAttribute = 1024
 
-// maxCookieTime is the latest expiry that is kept: later ones, and an overflowing Max-Age, mean "far away" and not
-// "long past".
+// maxCookieTime is the latest expiry that is kept: later ones, and an
+// overflowing Max-Age, mean "far away" and not "long past".
 var maxCookieTime = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 
 // setCookie is one Set-Cookie line, parsed but not yet judged by who sent it.
@@ -32,10 +32,12 @@ type setCookie struct {
 //
 //	set-cookie-string = name "=" value *( ";" attribute [ "=" value ] )
 //
-// Quotes are no syntax; blanks around names and values are dropped; the last attribute of a name counts. As in
-// 6265bis 5.6 a control byte anywhere makes the line void. A line without "=" or without a name is ignored, where
-// 6265bis would keep it: RFC 6265 and the recorded tests of its working group agree on that. A tab within the name
-// makes the line void too, since no cookie file could hold it.
+// Quotes are no syntax; blanks around names and values are dropped; the last
+// attribute of a name counts. As in 6265bis 5.6 a control byte anywhere makes
+// the line void. A line without "=" or without a name is ignored, where 6265bis
+// would keep it: RFC 6265 and the recorded tests of its working group agree on
+// that. A tab within the name makes the line void too, since no cookie file
+// could hold it.
 func parseSetCookie(line string) (setCookie, bool) {
 	var c setCookie
 	if hasCookieControl(line) {
@@ -55,7 +57,8 @@ func parseSetCookie(line string) (setCookie, bool) {
 	return c, true
 }
 
-// addAttribute applies one attribute, RFC 6265 5.2.1 to 5.2.6 and 6265bis 5.6.7 for SameSite.
+// addAttribute applies one attribute, RFC 6265 5.2.1 to 5.2.6 and 6265bis 5.6.7
+// for SameSite.
 func (c *setCookie) addAttribute(attribute string) {
 	name, value, _ := strings.Cut(attribute, "=")
 	name, value = trimCookieBlanks(name), trimCookieBlanks(value)
@@ -86,8 +89,8 @@ func (c *setCookie) addAttribute(attribute string) {
 	}
 }
 
-// parseMaxAge reads the seconds of RFC 6265 5.2.2: an optional minus and digits, nothing else. Numbers beyond the
-// range stop at its end.
+// parseMaxAge reads the seconds of RFC 6265 5.2.2: an optional minus and
+// digits, nothing else. Numbers beyond the range stop at its end.
 func parseMaxAge(s string) (int64, bool) {
 	const limit = int64(1) << 40 // over 30 000 years
 	digits := strings.TrimPrefix(s, "-")
@@ -107,7 +110,8 @@ func parseMaxAge(s string) (int64, bool) {
 	return n, true
 }
 
-// parseSameSite reads the attribute's value; an unknown one is the default, 6265bis 5.6.7.
+// parseSameSite reads the attribute's value; an unknown one is the default,
+// 6265bis 5.6.7.
 func parseSameSite(s string) http.SameSite {
 	switch strings.ToLower(s) {
 	case "strict":
@@ -120,8 +124,8 @@ func parseSameSite(s string) http.SameSite {
 	return http.SameSiteDefaultMode
 }
 
-// expiry is the moment at which the cookie ends, the zero time for never: Max-Age wins over Expires,
-// RFC 6265 5.3 step 3.
+// expiry is the moment at which the cookie ends, the zero time for never:
+// Max-Age wins over Expires, RFC 6265 5.3 step 3.
 func (c *setCookie) expiry(now time.Time) time.Time {
 	switch {
 	case c.hasMaxAge && c.maxAge <= 0:
@@ -142,7 +146,8 @@ func expiryAfter(now time.Time, seconds int64) time.Time {
 	return time.Unix(now.Unix()+seconds, int64(now.Nanosecond())).UTC()
 }
 
-// hasCookieControl reports bytes that no cookie may hold: the controls but the tab, and DEL (6265bis 5.6).
+// hasCookieControl reports bytes that no cookie may hold: the controls but the
+// tab, and DEL (6265bis 5.6).
 func hasCookieControl(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
@@ -152,5 +157,6 @@ func hasCookieControl(s string) bool {
 	return false
 }
 
-// trimCookieBlanks drops spaces and tabs, and no other white space, from both ends.
+// trimCookieBlanks drops spaces and tabs, and no other white space, from both
+// ends.
 func trimCookieBlanks(s string) string { return strings.Trim(s, " \t") }

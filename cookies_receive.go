@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// receive stores what a response from u said in its Set-Cookie lines, and returns the cookies that it set: those that
-// were accepted and not deleted again, in order.
+// receive stores what a response from u said in its Set-Cookie lines, and
+// returns the cookies that it set: those that were accepted and not deleted
+// again, in order.
 func (j *CookieJar) receive(u cookieURL, lines []string, now time.Time) []*http.Cookie {
 	if len(lines) == 0 {
 		return nil
@@ -44,6 +45,9 @@ func (in *cookieReceiver) take(s *cookieStore, c setCookie) {
 	if !in.url.secure && s.shadowsSecure(r) {
 		return
 	}
+	// A cookie whose time is over deletes the one of its key. That needs the
+	// same right as replacing it, so it comes after the checks, and no limit
+	// stands in its way: a logout must log out.
 	if r.expired(in.now) {
 		s.delete(r.cookieKey)
 		in.forget(r.cookieKey)
@@ -74,10 +78,13 @@ func (in *cookieReceiver) forget(k cookieKey) {
 	}
 }
 
+// index finds a cookie among those that the response set. They are few: their
+// number is limited.
 func (in *cookieReceiver) index(k cookieKey) int {
 	return slices.IndexFunc(in.taken, func(r cookieRecord) bool { return r.cookieKey == k })
 }
 
+// cookies is what the response has set, for its reader.
 func (in *cookieReceiver) cookies() []*http.Cookie {
 	list := make([]*http.Cookie, len(in.taken))
 	for i := range in.taken {
@@ -86,8 +93,9 @@ func (in *cookieReceiver) cookies() []*http.Cookie {
 	return list
 }
 
-// SetCookies stores cookies that came with a response from u, as [http.CookieJar] asks: all rules about who may set
-// what apply. The parts of a line that net/http could not read, such as old forms of dates, are read anew.
+// SetCookies stores cookies that came with a response from u, as
+// [http.CookieJar] asks: all rules about who may set what apply. The parts of a
+// line that net/http could not read, such as old forms of dates, are read anew.
 func (j *CookieJar) SetCookies(u *url.URL, cookies []*http.Cookie) {
 	target, ok := cookieURLOf(u)
 	if !ok {
@@ -103,7 +111,8 @@ func (j *CookieJar) SetCookies(u *url.URL, cookies []*http.Cookie) {
 	}
 }
 
-// Cookies returns the cookies for a request to u, as [http.CookieJar] asks: names and values alone.
+// Cookies returns the cookies for a request to u, as [http.CookieJar] asks:
+// names and values alone.
 func (j *CookieJar) Cookies(u *url.URL) []*http.Cookie {
 	target, ok := cookieURLOf(u)
 	if !ok {
@@ -126,7 +135,8 @@ func (j *CookieJar) Cookies(u *url.URL) []*http.Cookie {
 	return list
 }
 
-// unquoteCookie takes the quotes off, since net/http leaves them out unless it is told of them.
+// unquoteCookie takes the quotes off, since net/http leaves them out unless it
+// is told of them.
 func unquoteCookie(v string) (string, bool) {
 	if len(v) >= 2 && v[0] == '"' && v[len(v)-1] == '"' {
 		return v[1 : len(v)-1], true
@@ -134,7 +144,8 @@ func unquoteCookie(v string) (string, bool) {
 	return v, false
 }
 
-// fromNetHTTP makes of a cookie of net/http what the parser would have made of its line.
+// fromNetHTTP makes of a cookie of net/http what the parser would have made of
+// its line.
 func fromNetHTTP(c *http.Cookie) (setCookie, bool) {
 	value := c.Value
 	if c.Quoted {
@@ -156,16 +167,21 @@ func fromNetHTTP(c *http.Cookie) (setCookie, bool) {
 		hasExpires: !c.Expires.IsZero(),
 		hasMaxAge:  c.MaxAge != 0,
 	}
+	// net/http reads two forms of dates and leaves the others as text: taking
+	// those for none would keep a cookie that the server wants gone.
 	if !parsed.hasExpires && c.RawExpires != "" {
 		parsed.expires, parsed.hasExpires = parseCookieDate(c.RawExpires)
 	}
+	// It also misses attributes with a blank before the equals sign, "Secure ="
+	// among them.
 	for _, attribute := range c.Unparsed {
 		parsed.addAttribute(attribute)
 	}
 	return parsed, true
 }
 
-// cookieURLOf is what the rules need of u; false for a URL that no cookie goes to.
+// cookieURLOf is what the rules need of u; false for a URL that no cookie goes
+// to.
 func cookieURLOf(u *url.URL) (cookieURL, bool) {
 	c := cookieURL{path: u.EscapedPath()}
 	switch strings.ToLower(u.Scheme) {

@@ -14,9 +14,10 @@ type cookieURL struct {
 	path   string // escaped as in the URL, without the query; "" is "/"
 }
 
-// acceptCookie judges a parsed line by the URL whose answer it came with and makes of it what the jar keeps:
-// the storage model of RFC 6265 5.3 with the Secure and prefix rules of 6265bis 5.7. The rule that needs the other
-// cookies of the jar is [cookieStore.shadowsSecure].
+// acceptCookie judges a parsed line by the URL whose answer it came with and
+// makes of it what the jar keeps: the storage model of RFC 6265 5.3 with the
+// Secure and prefix rules of 6265bis 5.7. The rule that needs the other cookies
+// of the jar is [cookieStore.shadowsSecure].
 func acceptCookie(u cookieURL, c setCookie, now time.Time) (cookieRecord, bool) {
 	r := cookieRecord{
 		cookieKey: cookieKey{name: c.name, path: c.path},
@@ -36,16 +37,18 @@ func acceptCookie(u cookieURL, c setCookie, now time.Time) (cookieRecord, bool) 
 	if strings.Contains(r.path, "\t") || len(r.path) > maxCookieAttribute {
 		return r, false
 	}
+	// Without TLS anyone on the way could have written the line.
 	if c.secure && !u.secure {
 		return r, false
 	}
 	return r, allowedByPrefix(r, c.path)
 }
 
-// cookieDomain is the domain under which the jar keeps a cookie: host itself without a Domain attribute, and with
-// one that attribute behind a dot, provided that host belongs to it. No domain is accepted whose cookies strangers
-// would share (RFC 6265 5.3 steps 4 to 6); a host that is such a suffix itself may name itself and gets a cookie of
-// its own alone.
+// cookieDomain is the domain under which the jar keeps a cookie: host itself
+// without a Domain attribute, and with one that attribute behind a dot,
+// provided that host belongs to it. No domain is accepted whose cookies
+// strangers would share (RFC 6265 5.3 steps 4 to 6); a host that is such a
+// suffix itself may name itself and gets a cookie of its own alone.
 func cookieDomain(host, attribute string) (string, bool) {
 	if host == "" || len(host) > maxCookieAttribute {
 		return "", false
@@ -62,7 +65,8 @@ func cookieDomain(host, attribute string) (string, bool) {
 	return "." + attribute, true
 }
 
-// isPublicSuffix reports whether domain is on the public suffix list, or has one label only.
+// isPublicSuffix reports whether domain is on the public suffix list, or has
+// one label only.
 func isPublicSuffix(domain string) bool {
 	if isCookieAddress(domain) {
 		return false
@@ -72,7 +76,8 @@ func isPublicSuffix(domain string) bool {
 	return suffix == domain
 }
 
-// domainMatch reports whether a cookie for domain goes to host, RFC 6265 5.1.3. Addresses match exactly or not at all.
+// domainMatch reports whether a cookie for domain goes to host, RFC 6265 5.1.3.
+// Addresses match exactly or not at all.
 func domainMatch(host, domain string) bool {
 	if host == domain {
 		return true
@@ -81,8 +86,9 @@ func domainMatch(host, domain string) bool {
 		host[len(host)-len(domain)-1] == '.' && !isCookieAddress(host)
 }
 
-// isCookieAddress reports whether host is an IP address. No top-level domain is numeric, so that the last label tells
-// IPv4 in all its spellings, those that only some resolvers accept included.
+// isCookieAddress reports whether host is an IP address. No top-level domain is
+// numeric, so that the last label tells IPv4 in all its spellings, those that
+// only some resolvers accept included.
 func isCookieAddress(host string) bool {
 	if strings.Contains(host, ":") {
 		return true
@@ -96,7 +102,8 @@ func isCookieAddress(host string) bool {
 	return last != ""
 }
 
-// defaultCookiePath is the directory of the request's path, without the last slash (RFC 6265 5.1.4).
+// defaultCookiePath is the directory of the request's path, without the last
+// slash (RFC 6265 5.1.4).
 func defaultCookiePath(path string) string {
 	i := strings.LastIndexByte(path, '/')
 	if i <= 0 || path[0] != '/' {
@@ -105,7 +112,8 @@ func defaultCookiePath(path string) string {
 	return path[:i]
 }
 
-// pathMatch reports whether a cookie for path goes to the request path, RFC 6265 5.1.4.
+// pathMatch reports whether a cookie for path goes to the request path, RFC
+// 6265 5.1.4.
 func pathMatch(request, path string) bool {
 	if !strings.HasPrefix(request, path) || path == "" {
 		return false
@@ -113,8 +121,9 @@ func pathMatch(request, path string) bool {
 	return len(request) == len(path) || path[len(path)-1] == '/' || request[len(path)] == '/'
 }
 
-// allowedByPrefix applies the name prefixes of 6265bis 4.1.3 in any case: __Secure- needs Secure; __Host- needs
-// Secure, no Domain and an attribute Path=/.
+// allowedByPrefix applies the name prefixes of 6265bis 4.1.3 in any case:
+// __Secure- needs Secure; __Host- needs Secure, no Domain and an attribute
+// Path=/.
 func allowedByPrefix(r cookieRecord, pathAttribute string) bool {
 	if hasCookiePrefix(r.name, "__Secure-") {
 		return r.secure
@@ -125,6 +134,8 @@ func allowedByPrefix(r cookieRecord, pathAttribute string) bool {
 	return true
 }
 
+// hasCookiePrefix compares without case: servers do, and a name prefix that
+// they take for __Host- must hold what it says.
 func hasCookiePrefix(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }

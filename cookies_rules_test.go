@@ -182,7 +182,8 @@ func TestCookieDefaultPath(t *testing.T) {
 	} {
 		assert.Equal(t, want, defaultCookiePath(request), "path %q", request)
 	}
-	// A directory that is too long to keep would make the jar as large as a server's redirects wish.
+	// A directory that is too long to keep would make the jar as large as a
+	// server's redirects wish.
 	j := newTestJar()
 	assert.Empty(t, give(t, j, "http://a.test/"+strings.Repeat("x", 1024)+"/", "a=1"))
 	assert.Len(t, give(t, j, "http://a.test/"+strings.Repeat("x", 1023)+"/", "a=1"), 1)
@@ -273,8 +274,8 @@ func TestCookieDomainMatch(t *testing.T) {
 	}
 }
 
-// Hosts that hold each other's cookies only below a registered domain. One row a public suffix: a host below it, and
-// what its cookie for the suffix becomes.
+// Hosts that hold each other's cookies only below a registered domain. One row
+// a public suffix: a host below it, and what its cookie for the suffix becomes.
 func TestCookiePublicSuffix(t *testing.T) {
 	suffixes := strings.Fields(`com org net edu gov mil int info biz name io dev app
 		uk co.uk cO.uK org.uk ac.uk gov.uk me.uk ltd.uk plc.uk
@@ -324,29 +325,35 @@ func TestCookieHosts(t *testing.T) {
 		},
 		{
 			"ipv4", "http://10.0.0.1/", "a=1; Domain=10.0.0.1", ".10.0.0.1 / a=1",
-			[]string{"http://10.0.0.1:99/"}, []string{"http://x.10.0.0.1/", "http://110.0.0.1/"},
+			[]string{"http://10.0.0.1:99/"},
+			[]string{"http://x.10.0.0.1/", "http://110.0.0.1/"},
 		},
 		{"part of ipv4", "http://127.0.0.1/", "a=1; Domain=0.0.1", "", nil, []string{"http://127.0.0.1/"}},
 		{
 			"ipv6", "http://[::1]:80/", "a=1", "::1 / a=1",
-			[]string{"http://[::1]/"}, []string{"http://[::2]/"},
+			[]string{"http://[::1]/"},
+			[]string{"http://[::2]/"},
 		},
 		{
 			"no dot", "http://intranet/", "a=1; Domain=intranet", "intranet / a=1",
-			[]string{"http://intranet/"}, []string{"http://x.intranet/"},
+			[]string{"http://intranet/"},
+			[]string{"http://x.intranet/"},
 		},
 		{
 			"localhost", "http://localhost:8080/", "a=1; Domain=localhost", "localhost / a=1",
-			[]string{"http://localhost/"}, []string{"http://x.localhost/"},
+			[]string{"http://localhost/"},
+			[]string{"http://x.localhost/"},
 		},
 		{"local", "http://intranet/", "a=1; Domain=.local", "", nil, []string{"http://intranet/", "http://x.local/"}},
 		{
 			"trailing dot", "http://a.test./", "a=1", "a.test. / a=1",
-			[]string{"http://a.test./"}, []string{"http://a.test/"},
+			[]string{"http://a.test./"},
+			[]string{"http://a.test/"},
 		},
 		{
 			"idna", "http://bücher.test/", "a=1", "xn--bcher-kva.test / a=1",
-			[]string{"http://xn--bcher-kva.test/", "http://BÜCHER.test/"}, []string{"http://bucher.test/"},
+			[]string{"http://xn--bcher-kva.test/", "http://BÜCHER.test/"},
+			[]string{"http://bucher.test/"},
 		},
 	}
 	for _, tt := range tests {
@@ -360,7 +367,8 @@ func TestCookieHosts(t *testing.T) {
 			assert.Empty(t, ask(t, j, url), "%s: %s", tt.name, url)
 		}
 	}
-	// Without a host nothing is stored or sent, and an absurd one costs no time.
+	// Without a host nothing is stored or sent, and an absurd one costs no
+	// time.
 	j := newTestJar()
 	assert.Empty(t, j.receive(cookieURL{}, []string{"a=1"}, testNow))
 	assert.Empty(t, j.header(nil, cookieURL{}, cookieRules{}))
@@ -445,7 +453,8 @@ func TestCookieDates(t *testing.T) {
 	}
 }
 
-// Long input must not cost more than reading it a few times: work that is quadratic would take hours here.
+// Long input must not cost more than reading it a few times: work that is
+// quadratic would take hours here.
 func TestSetCookieLinear(t *testing.T) {
 	const size = 1 << 20
 	start := time.Now()

@@ -9,16 +9,20 @@ import (
 	"time"
 )
 
-// cookieRules varies which cookies a request gets. The zero value is for a URL that the caller gave.
+// cookieRules varies which cookies a request gets. The zero value is for a URL
+// that the caller gave.
 type cookieRules struct {
-	// foreign: a redirect has led to another host; cookies for every host stay at home.
+	// foreign: a redirect has led to another host; cookies for every host stay
+	// at home.
 	foreign bool
-	// jarWins: the jar's cookie beats the call's of the same domain, path and name. So it is after a redirect, where
-	// Requests merges the session's jar into the call's anew.
+	// jarWins: the jar's cookie beats the call's of the same domain, path and
+	// name. So it is after a redirect, where Requests merges the session's jar
+	// into the call's anew.
 	jarWins bool
 }
 
-// sentCookie is a cookie that matches a request, with what decides its place in the header.
+// sentCookie is a cookie that matches a request, with what decides its place in
+// the header.
 type sentCookie struct {
 	cookieKey
 	value string
@@ -28,15 +32,18 @@ type sentCookie struct {
 	drop  bool
 }
 
-// header appends the value of the Cookie header for u to dst, and nothing where no cookie matches.
+// header appends the value of the Cookie header for u to dst, and nothing where
+// no cookie matches.
 func (j *CookieJar) header(dst []byte, u cookieURL, rules cookieRules) []byte {
 	return j.headerWith(dst, nil, u, rules)
 }
 
-// headerWith is header with a call's own cookies on top of the jar, as though they were in a copy of it: each
-// replaces the jar's cookie of the same domain, path and name in its place, or is sent besides it. The cookies of
-// extra follow the conventions of [CookieJar] and have been through [checkCallCookie]; one with a negative MaxAge only
-// keeps the jar's from being sent. The jar may be nil.
+// headerWith is header with a call's own cookies on top of the jar, as though
+// they were in a copy of it: each replaces the jar's cookie of the same domain,
+// path and name in its place, or is sent besides it. The cookies of extra
+// follow the conventions of [CookieJar] and have been through
+// [checkCallCookie]; one with a negative MaxAge only keeps the jar's from being
+// sent. The jar may be nil.
 func (j *CookieJar) headerWith(dst []byte, extra []*http.Cookie, u cookieURL, rules cookieRules) []byte {
 	if j == nil {
 		j = new(CookieJar)
@@ -44,7 +51,7 @@ func (j *CookieJar) headerWith(dst []byte, extra []*http.Cookie, u cookieURL, ru
 	now, limit := j.clock(), j.Limits.bounds().headerBytes
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	var space [12]sentCookie
+	var space [12]sentCookie // on the stack: most requests have fewer
 	matches := j.store.appendMatches(space[:0], u, !rules.foreign, now)
 	if len(extra) > 0 {
 		matches = j.store.merge(matches, extra, u, rules, now)
@@ -53,7 +60,8 @@ func (j *CookieJar) headerWith(dst []byte, extra []*http.Cookie, u cookieURL, ru
 	return j.store.appendSent(dst, fitHeader(matches, limit))
 }
 
-// appendMatches collects the jar's cookies for u (RFC 6265 5.4 step 1), those for every host where own is true.
+// appendMatches collects the jar's cookies for u (RFC 6265 5.4 step 1), those
+// for every host where own is true.
 func (s *cookieStore) appendMatches(dst []sentCookie, u cookieURL, own bool, now time.Time) []sentCookie {
 	path := cmp.Or(u.path, "/")
 	if site := s.sites[""]; own && site != nil {
@@ -77,6 +85,8 @@ func (s *cookieStore) appendMatches(dst []sentCookie, u cookieURL, own bool, now
 	return dst
 }
 
+// appendMatches collects the cookies of one domain that match by path, expiry
+// and Secure. A nil group has none.
 func (g *cookieGroup) appendMatches(dst []sentCookie, path string, secure bool, now time.Time) []sentCookie {
 	if g == nil {
 		return dst
@@ -94,6 +104,8 @@ func (g *cookieGroup) appendMatches(dst []sentCookie, path string, secure bool, 
 
 // merge puts a call's cookies on top of the jar's matches.
 func (s *cookieStore) merge(matches []sentCookie, extra []*http.Cookie, u cookieURL, rules cookieRules, now time.Time) []sentCookie {
+	// A map, since a call may bring a whole jar: comparing all with all would
+	// not be linear.
 	at := make(map[cookieKey]int, len(matches)+len(extra))
 	for i := range matches {
 		at[matches[i].cookieKey] = i
@@ -107,7 +119,7 @@ func (s *cookieStore) merge(matches []sentCookie, extra []*http.Cookie, u cookie
 		x.drop = c.Secure && !u.secure || c.MaxAge < 0 || !c.Expires.IsZero() && !now.Before(c.Expires)
 		old, found := at[x.cookieKey]
 		switch {
-		case found && rules.jarWins && matches[old].entry != nil:
+		case found && rules.jarWins && matches[old].entry != nil: // stays
 		case found:
 			x.group, x.seq = matches[old].group, matches[old].seq
 			matches[old] = x
@@ -120,7 +132,8 @@ func (s *cookieStore) merge(matches []sentCookie, extra []*http.Cookie, u cookie
 	return slices.DeleteFunc(matches, func(c sentCookie) bool { return c.drop })
 }
 
-// groupOf is the order of a domain: the jar's, or behind all of them by first appearance among a call's cookies.
+// groupOf is the order of a domain: the jar's, or behind all of them by first
+// appearance among a call's cookies.
 func (s *cookieStore) groupOf(domain string, fresh map[string]uint64, i int) uint64 {
 	if seq, ok := fresh[domain]; ok {
 		return seq
@@ -147,15 +160,16 @@ func (c *sentCookie) matches(u cookieURL, foreign bool) bool {
 	return c.domain == u.host || c.domain == "" && !foreign
 }
 
-// sortSent orders cookies as Requests sends them: longer paths first (RFC 6265 5.4 step 2), then by domain in order
-// of first use, then by creation.
+// sortSent orders cookies as Requests sends them: longer paths first (RFC 6265
+// 5.4 step 2), then by domain in order of first use, then by creation.
 func sortSent(matches []sentCookie) {
 	slices.SortFunc(matches, func(a, b sentCookie) int {
 		return cmp.Or(cmp.Compare(len(b.path), len(a.path)), cmp.Compare(a.group, b.group), cmp.Compare(a.seq, b.seq))
 	})
 }
 
-// fitHeader cuts cookies from the end that servers gave, until all that remains fits the limit.
+// fitHeader cuts cookies from the end that servers gave, until all that remains
+// fits the limit.
 func fitHeader(matches []sentCookie, limit int) []sentCookie {
 	total := 0
 	for i := range matches {
@@ -171,6 +185,7 @@ func fitHeader(matches []sentCookie, limit int) []sentCookie {
 	return matches
 }
 
+// size is what the cookie takes of a header, with the delimiter before it.
 func (c *sentCookie) size() int { return len("; ") + len(c.name) + len("=") + len(c.value) }
 
 // appendSent writes the header and notes the use of its cookies.
@@ -179,7 +194,7 @@ func (s *cookieStore) appendSent(dst []byte, matches []sentCookie) []byte {
 	for i := range matches {
 		total += matches[i].size()
 	}
-	dst = slices.Grow(dst, total)
+	dst = slices.Grow(dst, total) // the one allocation of a header
 	start := len(dst)
 	for i := range matches {
 		c := &matches[i]
@@ -199,14 +214,21 @@ func (s *cookieStore) appendSent(dst []byte, matches []sentCookie) []byte {
 	return dst
 }
 
-// checkCallCookie checks a cookie that comes with one call, by the rules of [CookieJar.Set], and returns the copy
-// that [CookieJar.headerWith] takes.
+// checkCallCookie checks a cookie that comes with one call, by the rules of
+// [CookieJar.Set], and returns the copy that [CookieJar.headerWith] takes. A
+// value may hold a semicolon, which Requests sends as it is: it is kept
+// nowhere.
 func checkCallCookie(c *http.Cookie, now time.Time) (*http.Cookie, error) {
-	r, err := callerCookie(c, now, CookieLimits{CookieBytes: -1}.bounds())
+	plain := *c
+	plain.Value = strings.ReplaceAll(c.Value, ";", ",")
+	r, err := callerCookie(&plain, now, CookieLimits{CookieBytes: -1}.bounds())
 	if err != nil {
 		return nil, err
 	}
 	checked := r.plain()
+	if plain.Value != c.Value {
+		checked.Value = callerValue(c)
+	}
 	checked.MaxAge = min(c.MaxAge, 0) // a positive one is in Expires now
 	return checked, nil
 }

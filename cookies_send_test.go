@@ -19,14 +19,16 @@ func TestCookieHeaderOrder(t *testing.T) {
 	give(t, j, "http://x.a.test/", "e=5; Path=/", "a=6; Path=/", "c=; Path=/d; Max-Age=0", "f=7; Path=/nowhere")
 	require.NoError(t, j.SetValue("own", "8"))
 	give(t, j, "http://x.a.test/", "c=9; Path=/d")
-	// Longer paths first; then domains as they came; then by creation, which a new value does not change.
+	// Longer paths first; then domains as they came; then by creation, which a
+	// new value does not change.
 	assert.Equal(t, "b=2; c=9; a=6; e=5; d=4; own=8", ask(t, j, "http://x.a.test/d/e/f"))
 	assert.Equal(t, "d=4; own=8", ask(t, j, "http://a.test"))
 	assert.Equal(t, "prefix a=6; e=5; d=4; own=8",
 		string(j.header([]byte("prefix "), cookieURL{host: "x.a.test"}, cookieRules{})))
 }
 
-// A call's cookies lie on a copy of the jar (CK-12), and the jar's on them after a redirect (CK-18).
+// A call's cookies lie on a copy of the jar (CK-12), and the jar's on them
+// after a redirect (CK-18).
 func TestCookieHeaderWithCall(t *testing.T) {
 	call := func(cookies ...string) []*http.Cookie {
 		var list []*http.Cookie
@@ -104,8 +106,11 @@ func TestCookieHeaderWithUnsent(t *testing.T) {
 	}
 	other := []*http.Cookie{{Name: "a", Value: "2", Path: "/y"}}
 	assert.Empty(t, newTestJar().headerWith(nil, other, u, cookieRules{}))
-	_, err := checkCallCookie(&http.Cookie{Name: "a", Value: "1;2"}, testNow)
+	_, err := checkCallCookie(&http.Cookie{Name: "a", Value: "1\n2"}, testNow)
 	assert.ErrorIs(t, err, ErrBadCookie)
+	sent, err := checkCallCookie(&http.Cookie{Name: "a", Value: "1;2"}, testNow)
+	require.NoError(t, err)
+	assert.Equal(t, "a=1;2", string(newTestJar().headerWith(nil, []*http.Cookie{sent}, u, cookieRules{})))
 }
 
 func TestCookieForEveryHost(t *testing.T) {
@@ -201,7 +206,8 @@ func TestCookieLimitPerHost(t *testing.T) {
 	assert.Equal(t, 180, j.Len())
 	assert.Equal(t, "1", j.Value("safe"))
 
-	// Where all are Secure the oldest of them goes, and one without finds no room.
+	// Where all are Secure the oldest of them goes, and one without finds no
+	// room.
 	j = &CookieJar{Limits: CookieLimits{PerHost: 2}, now: j.now}
 	give(t, j, "https://a.test/", "a=1; Secure", "b=1; Secure", "c=1; Secure")
 	assert.Equal(t, []string{"b", "c"}, j.Names())
@@ -287,7 +293,8 @@ func mustURL(t *testing.T, s string) *url.URL {
 	return u
 }
 
-// The jar under net/http's own client: the same rules, as far as net/http lets the lines through.
+// The jar under net/http's own client: the same rules, as far as net/http lets
+// the lines through.
 func TestCookieJarNetHTTP(t *testing.T) {
 	var got []string
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -145,8 +145,11 @@ func TestCookieErrorText(t *testing.T) {
 	assert.EqualError(t, err, `requests: no such cookie "z"`)
 	assert.EqualError(t, j.SetValue("n", "canary;"), `requests: bad cookie "n": value has a control byte or a semicolon`)
 	for _, c := range []http.Cookie{
-		{Name: "n", Value: "canary\n"}, {Name: "canary;"}, {Name: "n", Domain: "canary canary"},
-		{Name: "n", Path: "/canary\n"}, {Name: "n", Value: strings.Repeat("canary", 1000)},
+		{Name: "n", Value: "canary\n"},
+		{Name: "canary;"},
+		{Name: "n", Domain: "canary canary"},
+		{Name: "n", Path: "/canary\n"},
+		{Name: "n", Value: strings.Repeat("canary", 1000)},
 	} {
 		assert.NotContains(t, j.Set(&c).Error(), "canary")
 	}

@@ -127,8 +127,7 @@ func (d *Digest) sign(p *PreparedRequest, params digest.Params, count uint32, cn
 // digestValue computes an answer.
 func digestValue(c digest.Credentials, p *PreparedRequest, target string, params digest.Params, count uint32, cnonce string) (string, error) {
 	value, err := params.Authorize(c, p.Method, target, count, cnonce, p.Body.hash)
-	var field *digest.FieldError
-	if errors.As(err, &field) {
+	if _, ok := errors.AsType[*digest.FieldError](err); ok {
 		return "", &Error{kind: ErrInvalidHeader, Err: err}
 	}
 	return value, err

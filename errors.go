@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/seed-9ea40bd3/requests/internal/uri"
 )
 
 // The kinds of errors, one for each exception of Requests, with the same
@@ -209,6 +211,15 @@ func (e *ProxyRefusedError) Error() string {
 		text += " (it wants a user and a password, or others)"
 	}
 	return text
+}
+
+// shownURL is a URL as errors show it: what may be secret is left out.
+func shownURL(url string) string {
+	url = uri.Redact(url)
+	if i := strings.IndexAny(url, "?#"); i >= 0 {
+		url = url[:i]
+	}
+	return url
 }
 
 // maxErrorText bounds an error's text, much of which may be a peer's.

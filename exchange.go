@@ -18,11 +18,15 @@ import (
 // trip is one request on its way through net/http, and its response until the
 // body is done with.
 type trip struct {
-	p        *PreparedRequest
-	settings Settings
-	route    route
-	parent   context.Context // the caller's
-	stop     context.CancelCauseFunc
+	p         *PreparedRequest
+	settings  Settings
+	route     route
+	transport *transport              // nil where the caller's own is used
+	proxyAuth string                  // the header for a proxy that forwards
+	parent    context.Context         // the caller's
+	stop      context.CancelCauseFunc // nil where nothing needs it
+	ctx       tripContext
+	trace     httptrace.ClientTrace
 
 	conn    *wire.Conn  // of HTTP/1.1
 	h2      http.Header // filled in when the connection turns out to be HTTP/2
@@ -32,9 +36,17 @@ type trip struct {
 	written int64 // by conn, before this request
 	read    int64
 
-	upload  *upload
-	watch   *watchdog
-	release func() // of a connection that an unread response holds
+	upload *upload
+	watch  *watchdog
+	holds  bool // an unread response holds conn
+
+	// What net/http and the caller are given lives here too: one allocation
+	// for them all.
+	req  http.Request
+	url  url.URL
+	body tripBody
+	resp Response
+	room [usualFields]headerField // of resp
 }
 
 // errTooManyResends ends a request that connection after connection lost.
@@ -43,13 +55,16 @@ var errTooManyResends = errors.New("server closed the connection again")
 // roundTrip sends p once and returns the response with its body unread.
 func (a *HTTPAdapter) roundTrip(ctx context.Context, p *PreparedRequest, settings Settings, rt route) (*Response, error) {
 	t := &trip{p: p, settings: settings, route: rt, parent: ctx}
+	t.ctx.t = t
+	rtr := a.Transport
+	if rtr == nil {
+		t.transport = a.transport(rt)
+		rtr = t.transport.http
+	}
 	req, err := t.request(ctx)
 	if err != nil {
+		t.finish(err)
 		return nil, err
-	}
-	var rtr http.RoundTripper = a.Transport
-	if rtr == nil {
-		rtr = a.transport(rt).http
 	}
 	resp, err := rtr.RoundTrip(req)
 	t.watch.rest()
@@ -70,14 +85,17 @@ func (a *HTTPAdapter) roundTrip(ctx context.Context, p *PreparedRequest, setting
 // request makes what net/http is given: enough for it to find a connection
 // and to frame the body. The head is written by us.
 func (t *trip) request(ctx context.Context) (*http.Request, error) {
-	p := t.p
-	req := &http.Request{
+	p, req := t.p, &t.req
+	*req = http.Request{
 		Method: p.Method, URL: t.target(), Host: p.Headers.Get("Host"),
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: plainHeader,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: plainHeader, Close: announcesClose(&p.Headers),
 	}
-	if p.target.Scheme == "https" || t.foreign() {
+	if p.target.Scheme == "https" || t.transport == nil {
 		t.h2 = http.Header{}
 		req.Header = t.h2
+		if t.transport == nil {
+			t.fillHeader()
+		}
 	} else if replayableMethod(p.Method) {
 		req.Header = replayableHeader
 	}
@@ -86,15 +104,84 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 			return nil, err
 		}
 	}
-	ctx = context.WithValue(ctx, connectLimit{}, valueOr(t.settings.Timeouts.Connect, 0))
-	if read := valueOr(t.settings.Timeouts.Read, 0); read > 0 {
-		ctx, t.stop = context.WithCancelCause(ctx)
-		t.watch = newWatchdog(read, t.progress, func() { t.stop(errReadTimeout) })
-	} else {
-		ctx, t.stop = context.WithCancelCause(ctx)
+	if t.route.forward {
+		var err error
+		if t.proxyAuth, err = t.transport.auth.value(t.route.proxy, p, p.target.AbsoluteForm()); err != nil {
+			return nil, err
+		}
 	}
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: t.gotConn})
-	return req.WithContext(ctx), nil
+	t.trace.GotConn = t.gotConn
+	if traceKey == nil || httptrace.ContextClientTrace(ctx) != nil {
+		ctx = httptrace.WithClientTrace(ctx, &t.trace) // the caller's trace is called too
+	}
+	t.ctx.Context = t.stoppable(ctx)
+	*req = *req.WithContext(&t.ctx) // the copy stays on the stack
+	return req, nil
+}
+
+// stoppable returns a context that t.stop ends where something may have to
+// end the request early: a read timeout. Everything else is ended by closing
+// the response's body, but for a transport of the caller's, which is told.
+func (t *trip) stoppable(ctx context.Context) context.Context {
+	read := valueOr(t.settings.Timeouts.Read, 0)
+	if read <= 0 && t.transport != nil {
+		return ctx
+	}
+	ctx, t.stop = context.WithCancelCause(ctx)
+	if read > 0 {
+		t.watch = newWatchdog(read, t.progress, func() { t.stop(errReadTimeout) })
+	}
+	return ctx
+}
+
+// tripContext is the context of a request within net/http: the caller's, and
+// what the dialling of a connection needs to know. Being of the trip it costs
+// nothing, and its Done is that of a context which net/http knows to link to.
+type tripContext struct {
+	context.Context
+	t *trip
+}
+
+func (c *tripContext) Value(key any) any {
+	switch key {
+	case traceKey:
+		return &c.t.trace
+	case connectLimit{}:
+		return valueOr(c.t.settings.Timeouts.Connect, 0)
+	}
+	return c.Context.Value(key)
+}
+
+// traceKey is what a context is asked for by [httptrace.ContextClientTrace];
+// nil where that asks for nothing.
+var traceKey = func() any {
+	var k keyRecorder
+	httptrace.ContextClientTrace(&k)
+	return k.key
+}()
+
+// keyRecorder is a context that knows what it was asked for.
+type keyRecorder struct {
+	context.Context
+	key any
+}
+
+func (k *keyRecorder) Value(key any) any {
+	k.key = key
+	return nil
+}
+
+// announcesClose reports whether a request says that its connection serves no
+// other after it, which then must hold (RFC 9112, 9.6).
+func announcesClose(h *Headers) bool {
+	for i := h.index("Connection", 0); i >= 0; i = h.index("Connection", i+1) {
+		for token := range strings.SplitSeq(h.fields[i].value, ",") {
+			if strings.EqualFold(strings.TrimSpace(token), "close") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // plainHeader and replayableHeader stand for the headers of requests whose
@@ -117,10 +204,6 @@ func replayableMethod(method string) bool {
 	return false
 }
 
-// foreign reports whether the caller's transport sends the request, and so
-// needs its headers at once.
-func (t *trip) foreign() bool { return false }
-
 // target is the URL that net/http picks a connection by. A request that a
 // proxy forwards goes to the proxy.
 func (t *trip) target() *url.URL {
@@ -129,7 +212,8 @@ func (t *trip) target() *url.URL {
 		at = &t.route.proxy
 	}
 	path := u.Target()
-	out := &url.URL{Scheme: at.Scheme, Host: at.HostPort(), Opaque: path}
+	out := &t.url
+	*out = url.URL{Scheme: at.Scheme, Host: at.HostPort(), Opaque: path}
 	if strings.HasPrefix(path, "//") {
 		out.Opaque, out.Path = "", path
 	}
@@ -139,8 +223,7 @@ func (t *trip) target() *url.URL {
 // attach gives net/http the body.
 func (t *trip) attach(req *http.Request) error {
 	body := t.p.Body
-	t.upload = &upload{payload: body, free: make(chan struct{}, 1), done: make(chan struct{})}
-	t.upload.free <- struct{}{}
+	t.upload = newUpload(body)
 	first, err := t.upload.open()
 	if err != nil {
 		return err
@@ -150,9 +233,7 @@ func (t *trip) attach(req *http.Request) error {
 	if body.Len() < 0 {
 		req.TransferEncoding = []string{"chunked"}
 	}
-	if body.Replayable() {
-		req.GetBody = t.upload.open
-	}
+	req.GetBody = t.upload.open
 	return nil
 }
 
@@ -160,18 +241,22 @@ func (t *trip) attach(req *http.Request) error {
 func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	t.armed++
 	t.reused = info.Reused
-	if t.armed > 2 && t.conn != nil && t.sentBytes() {
-		t.stop(errTooManyResends)
-	}
+	lost := t.armed > 2 && t.conn != nil && t.sentBytes()
 	conn, ok := info.Conn.(*wire.Conn)
 	if !ok {
-		t.fillHTTP2(info.Conn)
+		if t.transport != nil {
+			t.fillHeader()
+		}
 		t.watch.start()
 		return
 	}
+	t.transport.hosts.touch(conn.Pool)
 	t.conn = conn
 	t.read, t.written = conn.Counts()
-	conn.Arm(t.appendHead, info.Reused, valueOr(t.settings.Stream, false))
+	conn.Arm(t, info.Reused, valueOr(t.settings.Stream, false))
+	if lost {
+		conn.Refuse(errTooManyResends)
+	}
 	t.turn = conn.Turn()
 	t.watch.start()
 }
@@ -181,9 +266,11 @@ func (t *trip) sentBytes() bool {
 	return written > t.written
 }
 
-// fillHTTP2 gives HTTP/2 its headers: spelling and order are its own there,
-// and headers that concern a connection have no place.
-func (t *trip) fillHTTP2(io.Closer) {
+// fillHeader gives HTTP/2, or a transport of the caller's, the headers:
+// spelling and order are its own there, and headers that concern a connection
+// have no place.
+func (t *trip) fillHeader() {
+	clear(t.h2)
 	for i := range t.p.Headers.fields {
 		f := &t.p.Headers.fields[i]
 		switch http.CanonicalHeaderKey(f.name) {
@@ -196,15 +283,15 @@ func (t *trip) fillHTTP2(io.Closer) {
 	if !t.p.Headers.Has("User-Agent") {
 		t.h2["User-Agent"] = []string{""}
 	}
-	if replayableMethod(t.p.Method) && t.h2["X-Idempotency-Key"] == nil {
+	if _, given := t.h2["X-Idempotency-Key"]; !given && replayableMethod(t.p.Method) {
 		t.h2["X-Idempotency-Key"] = nil
 	}
 }
 
-// appendHead writes the head of the request: Host first unless the caller
+// AppendHead writes the head of the request: Host first unless the caller
 // placed it, then the framing that the body needs and the headers do not
 // have, then the headers in their order and spelling.
-func (t *trip) appendHead(b []byte) []byte {
+func (t *trip) AppendHead(b []byte) []byte {
 	p := t.p
 	b = append(b, p.Method...)
 	b = append(b, ' ')
@@ -215,16 +302,18 @@ func (t *trip) appendHead(b []byte) []byte {
 	}
 	b = append(b, " HTTP/1.1\r\n"...)
 	if !p.Headers.Has("Host") {
-		host := p.target.HostHeader()
+		b = append(b, "Host: "...)
 		if t.route.forward {
-			host = p.target.ProxyHostHeader()
+			b = append(b, p.target.ProxyHostHeader()...)
+		} else {
+			b = p.target.AppendHostHeader(b)
 		}
-		b = appendField(b, "Host", host)
+		b = append(b, "\r\n"...)
 	}
 	if !p.Headers.Has("Content-Length") && !p.Headers.Has("Transfer-Encoding") {
 		b = t.appendFraming(b)
 	}
-	proxyAuth := t.proxyAuthorization()
+	proxyAuth := t.proxyAuth
 	for i := range p.Headers.fields {
 		f := &p.Headers.fields[i]
 		if equalFold(f.name, "Proxy-Authorization") {
@@ -267,37 +356,25 @@ func (t *trip) appendFraming(b []byte) []byte {
 	return appendField(b, "Content-Length", "0")
 }
 
-// proxyAuthorization is what a proxy that forwards is told: user and password
-// of its URL.
-func (t *trip) proxyAuthorization() string {
-	if !t.route.forward {
-		return ""
-	}
-	user, password, ok := t.route.proxy.ProxyAuth()
-	if !ok {
-		return ""
-	}
-	value, _ := basicValue(user, password)
-	return value
-}
-
 // response wraps what net/http returned.
 func (t *trip) response(resp *http.Response) *Response {
-	r := &Response{
+	r := &t.resp
+	*r = Response{
 		StatusCode: resp.StatusCode,
 		Reason:     reason(resp),
 		Proto:      resp.Proto,
 		URL:        t.p.URL,
-		Headers:    headersFrom(resp.Header),
+		Headers:    appendHeaders(t.room[:0], resp.Header),
 		Request:    t.p,
 		TLS:        t.tlsState(resp),
 	}
 	r.Encoding, _ = charset.FromContentType(r.Headers.Get("Content-Type"))
+	t.body = tripBody{t: t, body: resp.Body}
 	r.body = body{
-		raw:     &tripBody{t: t, body: resp.Body},
+		raw:     &t.body,
 		length:  resp.ContentLength,
 		limits:  t.settings.Limits,
-		trailer: func() http.Header { return resp.Trailer },
+		trailer: &resp.Trailer,
 	}
 	if !bodiless(t.p.Method, resp.StatusCode) {
 		r.body.codings = resp.Header["Content-Encoding"]
@@ -306,8 +383,9 @@ func (t *trip) response(resp *http.Response) *Response {
 		r.body.framed = t.conn.AtChunkEnd
 	}
 	if resp.Body == http.NoBody || resp.ContentLength == 0 || bodiless(t.p.Method, resp.StatusCode) {
-		if t.conn != nil {
-			t.release = t.conn.Hold()
+		if t.conn != nil && valueOr(t.settings.Stream, false) {
+			t.conn.Hold() // as if there were a body to be read
+			t.holds = true
 		}
 	}
 	return r
@@ -341,9 +419,9 @@ func (t *trip) tlsState(resp *http.Response) *tls.ConnectionState {
 // finish ends what belongs to the trip.
 func (t *trip) finish(cause error) {
 	t.watch.end()
-	if t.release != nil {
-		t.release()
-		t.release = nil
+	if t.holds {
+		t.holds = false
+		t.conn.Release()
 	}
 	if t.upload != nil {
 		t.upload.end()
@@ -394,6 +472,9 @@ func (b *tripBody) Close() error {
 	return err
 }
 
+// abort ends a Read that is under way in another goroutine.
+func (b *tripBody) abort() { b.body.Close() }
+
 // progress is a number that changes when bytes cross, in either direction.
 func (t *trip) progress() int64 {
 	var n int64
@@ -412,4 +493,4 @@ func (t *trip) progress() int64 {
 const bodyDrain = 64 << 10
 
 // drainTime bounds the reading of such a body where the server dawdles.
-const drainTime = 5 * time.Second
+const drainTime = 500 * time.Millisecond

@@ -34,15 +34,14 @@ func inRequest(p *PreparedRequest, step string, err error) error {
 		filled.Request = p
 	}
 	if p != nil && filled.URL == "" {
-		filled.URL = uri.Redact(p.URL)
+		filled.URL = shownURL(p.URL)
 	}
 	return &filled
 }
 
 // withResponse keeps the response in an error of ours.
 func withResponse(err error, r *Response) error {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		e.Response = r
 	}
 	return err
@@ -101,14 +100,12 @@ func (t *trip) classify(err error) *Error {
 			return sourceFailure(own)
 		}
 	}
-	var dial *dialError
-	if errors.As(err, &dial) {
+	if dial, ok := errors.AsType[*dialError](err); ok {
 		e := dialFailure(dial)
 		e.dialled = true
 		return e
 	}
-	var own *Error
-	if errors.As(err, &own) {
+	if own, ok := errors.AsType[*Error](err); ok {
 		return own
 	}
 	kind := ErrConnection
@@ -123,8 +120,7 @@ func (t *trip) classify(err error) *Error {
 
 // sourceFailure is the error of a body that could not be read.
 func sourceFailure(err error) *Error {
-	var own *Error
-	if errors.As(err, &own) {
+	if own, ok := errors.AsType[*Error](err); ok {
 		return own
 	}
 	return &Error{kind: ErrRequest, Err: err, reason: "body could not be read"}

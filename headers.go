@@ -141,7 +141,15 @@ func (h Headers) Clone() Headers {
 	if h.fields == nil {
 		return Headers{}
 	}
-	return Headers{fields: append(make([]headerField, 0, len(h.fields)+4), h.fields...)}
+	return Headers{fields: append(make([]headerField, 0, len(h.fields)+addedFields), h.fields...)}
+}
+
+// cloneIn is Clone into room where that is enough.
+func (h Headers) cloneIn(room []headerField) Headers {
+	if h.fields == nil || len(h.fields) > len(room) {
+		return h.Clone()
+	}
+	return Headers{fields: append(room[:0], h.fields...)}
 }
 
 // String returns the names alone: values may be secret.
@@ -188,9 +196,12 @@ func (h *Headers) put(f headerField) {
 // mergeHeaders lays the call's fields over the session's: a field that both
 // have keeps the session's place and takes the call's spelling and value, a
 // new one is appended, an omitted one goes. The result has room for what
-// preparing adds.
-func mergeHeaders(session, call Headers) Headers {
-	out := Headers{fields: make([]headerField, 0, len(session.fields)+len(call.fields)+4)}
+// preparing adds, and lies in room where that is enough.
+func mergeHeaders(room []headerField, session, call Headers) Headers {
+	out := Headers{fields: room[:0]}
+	if n := len(session.fields) + len(call.fields) + addedFields; n > cap(room) {
+		out.fields = make([]headerField, 0, n)
+	}
 	out.fields = append(out.fields, session.fields...)
 	for _, f := range call.fields {
 		out.put(f)
@@ -200,6 +211,10 @@ func mergeHeaders(session, call Headers) Headers {
 	}
 	return out
 }
+
+// addedFields is how many fields preparing adds: Cookie, Authorization,
+// Content-Length and Content-Type.
+const addedFields = 4
 
 // equalFold is [strings.EqualFold] for ASCII, where header names live, with
 // the length compared first.

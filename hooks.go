@@ -20,6 +20,9 @@ func mergeHooks(session, call []Hook) []Hook {
 // runHooks calls the hooks in order, each with what the last one left.
 func runHooks(ctx context.Context, hooks []Hook, r *Response) (*Response, error) {
 	for _, hook := range hooks {
+		if hook == nil {
+			return r, invalidOption("hook is nil")
+		}
 		replaced, err := hook(ctx, r)
 		if err != nil {
 			return r, err

@@ -14,7 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// httpStateCase is one recorded exchange: a response that sets cookies, and the Cookie header that must follow.
+// httpStateCase is one recorded exchange: a response that sets cookies, and the
+// Cookie header that must follow.
 type httpStateCase struct {
 	Name       string    `json:"name"`
 	Enabled    bool      `json:"enabled"`
@@ -36,7 +37,8 @@ const (
 	httpStateDates = 70
 )
 
-// TestHTTPState runs the cookie cases of the IETF's http-state working group. They are not part of this repository.
+// TestHTTPState runs the cookie cases of the IETF's http-state working group.
+// They are not part of this repository.
 func TestHTTPState(t *testing.T) {
 	dir := os.Getenv("REQUESTS_HTTP_STATE")
 	if dir == "" {

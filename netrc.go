@@ -13,7 +13,7 @@ const maxNetrc = 1 << 20
 // netrc returns user and password for a host: from the file that NETRC names
 // or else from ~/.netrc or ~/_netrc, whichever is there. As in Requests a file
 // that cannot be read or parsed says nothing.
-func (e environment) netrc(host string) (user, password string, ok bool) {
+func (e *environment) netrc(host string) (user, password string, ok bool) {
 	if host == "" {
 		return "", "", false
 	}
@@ -35,30 +35,56 @@ func (e environment) netrc(host string) (user, password string, ok bool) {
 	return entry.Login, entry.Password, entry != netrc.Entry{}
 }
 
-func (e environment) netrcText() (string, bool) {
-	paths := make([]string, 0, 2)
+// netrcText returns the text of the file that counts, if there is one.
+func (e *environment) netrcText() (string, bool) {
 	if path, set := e.get("NETRC"); set {
 		if path == "" {
 			return "", false
 		}
-		paths = append(paths, path)
-	} else {
-		home, _ := e.get(homeVariable)
-		if home == "" {
-			return "", false
-		}
-		paths = append(paths, filepath.Join(home, ".netrc"), filepath.Join(home, "_netrc"))
+		text, _, ok := readNetrc(path)
+		return text, ok
 	}
-	for _, path := range paths {
-		fi, err := os.Stat(path)
-		if err != nil {
-			continue
+	home, _ := e.get(homeVariable)
+	if home == "" {
+		return "", false
+	}
+	for _, path := range e.homeNetrc(home) {
+		if text, found, ok := readNetrc(path); found {
+			return text, ok
 		}
-		if fi.Size() > maxNetrc || !fi.Mode().IsRegular() {
-			return "", false
-		}
-		text, err := os.ReadFile(path)
-		return string(text), err == nil
 	}
 	return "", false
+}
+
+// netrcPaths are the paths of the files in a user's directory, kept because
+// every request without auth looks for them.
+type netrcPaths struct {
+	home  string
+	paths [2]string
+}
+
+func (e *environment) homeNetrc(home string) [2]string {
+	if known := e.netrcPaths.Load(); known != nil && known.home == home {
+		return known.paths
+	}
+	made := &netrcPaths{home, [2]string{filepath.Join(home, ".netrc"), filepath.Join(home, "_netrc")}}
+	e.netrcPaths.Store(made)
+	return made.paths
+}
+
+// readNetrc reads a file, and reports whether there is one and whether it
+// could be read.
+func readNetrc(path string) (text string, found, ok bool) {
+	if absent(path) {
+		return "", false, false
+	}
+	fi, err := os.Stat(path)
+	if err != nil {
+		return "", false, false
+	}
+	if fi.Size() > maxNetrc || !fi.Mode().IsRegular() {
+		return "", true, false
+	}
+	content, err := os.ReadFile(path)
+	return string(content), true, err == nil
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -255,7 +256,10 @@ func Cookies(cookies ...*http.Cookie) Option {
 		set: func(r *Request) error { r.Cookies = append(r.Cookies, cookies...); return nil },
 		unset: func(r *Request) {
 			for _, c := range cookies {
-				r.Cookies = append(r.Cookies, &http.Cookie{Name: c.Name, MaxAge: -1})
+				if c != nil {
+					c = &http.Cookie{Name: c.Name, MaxAge: -1}
+				}
+				r.Cookies = append(r.Cookies, c) // nil is an error of preparing
 			}
 		},
 	}
@@ -424,7 +428,7 @@ func (o *timeoutOption) set(t *Timeouts, d *time.Duration) {
 // AllowRedirects follows redirects, or does not.
 func AllowRedirects(follow bool) Option {
 	return setting("AllowRedirects", func(s *Settings) { s.AllowRedirects = &follow },
-		func(s *Settings) { s.AllowRedirects = nil })
+		func(s *Settings) { s.AllowRedirects = new(true) })
 }
 
 // MaxRedirects is how many redirects are followed.
@@ -460,10 +464,8 @@ func OnResponse(hooks ...Hook) Option {
 	return &funcOption{
 		is: "OnResponse", at: scopeSession | scopeRequest,
 		set: func(r *Request) error {
-			for _, h := range hooks {
-				if h == nil {
-					return invalidOption("OnResponse was given nil")
-				}
+			if err := checkHooks("OnResponse", hooks); err != nil {
+				return err
 			}
 			r.Hooks = append(r.Hooks, hooks...)
 			return nil
@@ -476,9 +478,19 @@ func OnResponse(hooks ...Hook) Option {
 func AlsoOnResponse(hooks ...Hook) Option {
 	return &funcOption{
 		is: "AlsoOnResponse", at: scopeRequest,
-		set:   func(r *Request) error { r.ExtraHooks = append(r.ExtraHooks, hooks...); return nil },
+		set: func(r *Request) error {
+			r.ExtraHooks = append(r.ExtraHooks, hooks...)
+			return checkHooks("AlsoOnResponse", hooks)
+		},
 		unset: func(r *Request) { r.ExtraHooks = nil },
 	}
+}
+
+func checkHooks(option string, hooks []Hook) error {
+	if slices.ContainsFunc(hooks, func(h Hook) bool { return h == nil }) {
+		return invalidOption("%s was given nil", option)
+	}
+	return nil
 }
 
 // Stream leaves the body to be read by the caller, who must close the
@@ -499,8 +511,12 @@ func Verify(verify bool) Option {
 // CABundle trusts the certificates in a PEM file, or in the files of a
 // directory, and no others.
 func CABundle(path string) Option {
-	return setting("CABundle", func(s *Settings) { s.Verify = TLSVerify{CABundle: path} },
+	o := setting("CABundle", func(s *Settings) { s.Verify = TLSVerify{CABundle: path} },
 		func(s *Settings) { s.Verify = TLSVerify{Always: true} })
+	if path == "" {
+		o.set = func(*Request) error { return invalidOption("CABundle has no path") }
+	}
+	return o
 }
 
 // Cert shows a client certificate: a PEM file of certificate and key, or two.

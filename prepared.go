@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -35,6 +36,8 @@ type PreparedRequest struct {
 	auth    Authenticator  // what was applied, asked about challenges
 	cookies []*http.Cookie // the caller's, of this call
 	host    string         // of the URL that the caller gave: whose are cookies
+
+	room [usualFields]headerField // of Headers, as long as they fit
 
 	redirected    bool
 	answers       int // to challenges
@@ -156,7 +159,7 @@ func (p *PreparedRequest) prepareCookies(call []*http.Cookie, jar *CookieJar) er
 		}
 		var err error
 		if p.cookies[i], err = checkCallCookie(c, time.Now()); err != nil {
-			return err
+			return &Error{kind: ErrInvalidHeader, reason: "cookie cannot be sent", Err: err}
 		}
 	}
 	p.buildCookies(jar)
@@ -169,12 +172,6 @@ func (p *PreparedRequest) buildCookies(jar *CookieJar) {
 		return
 	}
 	foreign := p.target.Host != p.host
-	if jar == nil {
-		if len(p.cookies) == 0 || foreign {
-			return
-		}
-		jar = new(CookieJar)
-	}
 	rules := cookieRules{foreign: foreign, jarWins: p.redirected}
 	var room [512]byte
 	if value := jar.headerWith(room[:0], p.cookies, p.cookieURL(), rules); len(value) > 0 {
@@ -182,10 +179,17 @@ func (p *PreparedRequest) buildCookies(jar *CookieJar) {
 	}
 }
 
-// cookieURL is what the jar needs to know of the target. A Host header of the
-// caller's does not count: the jar goes by where the request goes.
+// cookieURL is what the jar needs to know of the target. As in Requests a Host
+// header of the caller's names the host, but for the caller's own URL alone: a
+// redirect must not lead another host's cookies astray.
 func (p *PreparedRequest) cookieURL() cookieURL {
-	return cookieURL{secure: p.target.Scheme == "https", host: p.target.Host, path: p.target.Path}
+	u := cookieURL{secure: p.target.Scheme == "https", host: p.target.Host, path: p.target.Path}
+	if i := p.Headers.index("Host", 0); i >= 0 && !p.redirected {
+		if named, err := url.Parse("//" + p.Headers.fields[i].value); err == nil && named.Hostname() != "" {
+			u.host = strings.ToLower(named.Hostname())
+		}
+	}
+	return u
 }
 
 func (p *PreparedRequest) prepareBody(r *Request) error {
@@ -239,7 +243,7 @@ func (p *PreparedRequest) prepareAuth(ctx context.Context, r *Request) error {
 	if auth == nil {
 		user, password, ok := "", "", false
 		if r.netrc != nil {
-			user, password, ok = r.netrc(p.target.Host)
+			user, password, ok = r.netrc.netrc(p.target.Host)
 		}
 		if !ok {
 			user, password, ok = p.target.Auth()
@@ -272,7 +276,7 @@ func (p *PreparedRequest) prepareHooks(hooks, extra []Hook) {
 // Copy returns a copy that shares only the body.
 func (p *PreparedRequest) Copy() *PreparedRequest {
 	q := *p
-	q.Headers = p.Headers.Clone()
+	q.Headers = p.Headers.cloneIn(q.room[:])
 	return &q
 }
 

@@ -71,8 +71,10 @@ func TestEnvironProxies(t *testing.T) {
 		{"nothing", "", nil},
 		{"others", "HOME=/ PATH=x =C:=C: _proxy=x proxy=x http_proxyx=y http-proxy=z a_Xroxy=b", nil},
 		{"empty", "http_proxy= HTTPS_PROXY=", nil},
-		{"each scheme", "http_proxy=h https_proxy=s all_proxy=a ftp_proxy=f x-y_proxy=x",
-			ProxyMap{"http": "h", "https": "s", "all": "a", "ftp": "f", "x-y": "x"}},
+		{
+			"each scheme", "http_proxy=h https_proxy=s all_proxy=a ftp_proxy=f x-y_proxy=x",
+			ProxyMap{"http": "h", "https": "s", "all": "a", "ftp": "f", "x-y": "x"},
+		},
 		{"upper case", "HTTP_PROXY=h ALL_PROXY=a", ProxyMap{"http": "h", "all": "a"}},
 		{"any case", "Http_Proxy=h HttpS_prOXy=s", ProxyMap{"http": "h", "https": "s"}},
 		{"lower case wins", "http_proxy=l HTTP_PROXY=u", ProxyMap{"http": "l"}},
@@ -364,7 +366,7 @@ func bypassOracle(host, port, list string) bool {
 		address, _, _ := strings.Cut(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"), "%")
 		hostIP = net.ParseIP(address)
 	} else if hostIP = oracleIPv4(host); hostIP == nil {
-		for _, entry := range strings.Split(list, ",") {
+		for entry := range strings.SplitSeq(list, ",") {
 			entry = strings.ToLower(strings.ReplaceAll(strings.TrimSpace(entry), " ", ""))
 			if entry == "*" {
 				return true
@@ -387,7 +389,7 @@ func bypassOracle(host, port, list string) bool {
 		}
 		return false
 	}
-	for _, entry := range strings.Split(list, ",") {
+	for entry := range strings.SplitSeq(list, ",") {
 		entry = strings.ToLower(strings.ReplaceAll(strings.TrimSpace(entry), " ", ""))
 		if entry == "*" || hostIP != nil && oracleAddr(hostIP, port, entry) {
 			return true

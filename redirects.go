@@ -95,13 +95,13 @@ func (s *Session) redirect(ctx context.Context, p *PreparedRequest, status int, 
 	return next, nil
 }
 
-// proxies returns the proxies for a request: the call's, then the
-// environment's unless no_proxy names the host, then the session's.
-func (s *Session) proxies(p *PreparedRequest, call ProxyMap, sessionNoProxy bool) ProxyMap {
-	rules := proxyRules{call: call, session: s.Proxies, sessionNoProxy: sessionNoProxy}
-	if !s.IgnoreEnv {
-		rules.environ = s.env.all()
+// proxies returns the proxies for a request: the call's, then those of
+// environ unless no_proxy names the host, then the session's.
+func (s *Session) proxies(p *PreparedRequest, call ProxyMap, environ []string, sessionNoProxy bool) ProxyMap {
+	if len(call)+len(s.Proxies) == 0 && environProxies(environ) == nil {
+		return nil
 	}
+	rules := proxyRules{call: call, session: s.Proxies, environ: environ, sessionNoProxy: sessionNoProxy}
 	merged := rules.merge(p.target.Host, p.target.Port)
 	maps.DeleteFunc(merged, func(_, url string) bool { return url == proxyOmitted })
 	return merged

@@ -43,8 +43,8 @@ type Request struct {
 	// Settings say how to send it.
 	Settings
 
-	err   error                                                 // the first option that failed
-	netrc func(host string) (user, password string, found bool) // nil where it does not count
+	err   error        // the first option that failed
+	netrc *environment // whose netrc counts; nil for none
 }
 
 // Settings say how a request is sent. The same fields stand in a [Session]
@@ -72,6 +72,8 @@ type Settings struct {
 	Proxies ProxyMap
 	// Limits bound what a response may cost.
 	Limits Limits
+	// Guard keeps requests to the public internet. Default: none.
+	Guard *Guard
 }
 
 // Timeouts limit waiting, each by itself. Nil is unset and zero waits for
@@ -200,6 +202,7 @@ func mergeSettings(session, call Settings) Settings {
 			Body:      eitherZero(call.Limits.Body, session.Limits.Body),
 			Expansion: eitherZero(call.Limits.Expansion, session.Limits.Expansion),
 		},
+		Guard: either(call.Guard, session.Guard),
 	}
 }
 

@@ -1,11 +1,9 @@
 package requests
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"slices"
@@ -171,28 +169,6 @@ func (r *Response) Partial() []byte {
 	return r.body.data
 }
 
-// Text returns the body as text, decoded by Encoding, or by a guess where
-// that is empty or not known; what cannot be decoded becomes U+FFFD. It reads
-// as [Response.Content] does.
-func (r *Response) Text() string {
-	b := r.Content()
-	if len(b) == 0 {
-		return ""
-	}
-	label := r.Encoding
-	if label == "" {
-		label = charset.Detect(b)
-	}
-	if text, ok := charset.Decode(label, b); ok {
-		return text
-	}
-	text, _ := charset.Decode("utf-8", b)
-	return text
-}
-
-// ApparentEncoding returns the charset that the body's bytes suggest.
-func (r *Response) ApparentEncoding() string { return charset.Detect(r.Content()) }
-
 // JSON decodes the body into v with [encoding/json]. UTF-8, 16 and 32 are
 // told apart, with a byte order mark or without. A body that is no JSON is an
 // [ErrJSONDecode]; the cause is the decoder's.
@@ -203,23 +179,11 @@ func (r *Response) JSON(v any) error {
 	}
 	if err := json.Unmarshal(jsonText(b, r.Encoding), v); err != nil {
 		return &Error{
-			kind: ErrJSONDecode, Op: "decode JSON", URL: uri.Redact(r.URL), Err: err,
+			kind: ErrJSONDecode, Op: "decode JSON", URL: shownURL(r.URL), Err: err,
 			Request: r.Request, Response: r,
 		}
 	}
 	return nil
-}
-
-// jsonText returns the body as UTF-8 without a mark.
-func jsonText(b []byte, encoding string) []byte {
-	label := encoding
-	if guess := charset.JSONEncoding(b); guess != "" && guess != "utf-8" || label == "" {
-		label = guess
-	}
-	if text, ok := charset.Decode(label, b); ok && label != "utf-8" {
-		b = []byte(text)
-	}
-	return bytes.TrimPrefix(b, []byte("\ufeff"))
 }
 
 // Read reads the decoded body of a streamed response, as [io.Reader] has it.
@@ -245,7 +209,7 @@ func (r *Response) WriteTo(w io.Writer) (int64, error) {
 				return total, werr
 			}
 		}
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF {
 			return total, nil
 		}
 		if err != nil {
@@ -268,7 +232,7 @@ func (r *Response) Trailers() Headers {
 	if r.body.trailer == nil {
 		return Headers{}
 	}
-	return headersFrom(r.body.trailer())
+	return headersFrom(*r.body.trailer)
 }
 
 // Attempts returns what was tried before this response, by the policy of
@@ -290,18 +254,27 @@ func (r *Response) String() string { return "<Response [" + itoa(int64(r.StatusC
 // GoString is [Response.String]: the headers may hold secrets.
 func (r *Response) GoString() string { return r.String() }
 
+// usualFields is how many fields of a head have room in what is allocated for
+// its message anyway.
+const usualFields = 8
+
 // headersFrom orders the fields of a received head by name.
-func headersFrom(h http.Header) Headers {
+func headersFrom(h http.Header) Headers { return appendHeaders(nil, h) }
+
+// appendHeaders is headersFrom with room for the fields.
+func appendHeaders(fields []headerField, h http.Header) Headers {
 	n := 0
 	for _, values := range h {
 		n += len(values)
 	}
-	fields := make([]headerField, 0, n)
+	if n > cap(fields) {
+		fields = make([]headerField, 0, n)
+	}
 	for name, values := range h {
 		for _, v := range values {
 			fields = append(fields, headerField{name: name, value: fromLatin1(v)})
 		}
 	}
 	slices.SortStableFunc(fields, func(a, b headerField) int { return strings.Compare(a.name, b.name) })
-	return Headers{fields: fields}
+	return Headers{fields: slices.Clip(fields)}
 }

@@ -167,7 +167,7 @@ func TestRetryCounts(t *testing.T) {
 			assert.Equal(t, tt.kind, v.kind)
 			assert.Equal(t, tt.reason, v.reason)
 			// An invalid header ends what was counted already.
-			if tt.kind != ErrInvalidHeader {
+			if !errors.Is(tt.kind, ErrInvalidHeader) {
 				assert.Len(t, history, attempts-1)
 			}
 		})

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -61,9 +62,9 @@ func NewSession(opts ...Option) *Session {
 // Do sends a request by any method. See the package's [Do]; what the options
 // leave open is the session's.
 func (s *Session) Do(ctx context.Context, method, url string, opts ...Option) (*Response, error) {
-	r := Request{Method: method, URL: url}
-	r.apply(opts, scopeRequest)
-	return s.request(ctx, &r)
+	c := &call{asked: Request{Method: method, URL: url}}
+	c.asked.apply(opts, scopeRequest)
+	return s.request(ctx, c)
 }
 
 // Get sends a GET.
@@ -78,12 +79,12 @@ func (s *Session) Options(ctx context.Context, url string, opts ...Option) (*Res
 
 // Head sends a HEAD, and does not follow redirects unless told to.
 func (s *Session) Head(ctx context.Context, url string, opts ...Option) (*Response, error) {
-	r := Request{Method: http.MethodHead, URL: url}
-	r.apply(opts, scopeRequest)
-	if r.AllowRedirects == nil {
-		r.AllowRedirects = new(false)
+	c := &call{asked: Request{Method: http.MethodHead, URL: url}}
+	c.asked.apply(opts, scopeRequest)
+	if c.asked.AllowRedirects == nil {
+		c.asked.AllowRedirects = new(false)
 	}
-	return s.request(ctx, &r)
+	return s.request(ctx, c)
 }
 
 // Post sends a POST.
@@ -109,50 +110,61 @@ func (s *Session) Delete(ctx context.Context, url string, opts ...Option) (*Resp
 // Request sends a request, as [Session.Prepare], [Session.MergeEnvironment]
 // and [Session.Send] would.
 func (s *Session) Request(ctx context.Context, r *Request) (*Response, error) {
-	own := *r
-	return s.request(ctx, &own)
+	return s.request(ctx, &call{asked: *r})
 }
 
-// request prepares and sends r, which is its own.
-func (s *Session) request(ctx context.Context, r *Request) (*Response, error) {
-	p, err := s.Prepare(ctx, r)
+// call is what one call needs, in one allocation.
+type call struct {
+	asked    Request // emptied once it is prepared
+	prepared PreparedRequest
+	chain    chain
+}
+
+// request prepares and sends what was asked for.
+func (s *Session) request(ctx context.Context, c *call) (*Response, error) {
+	if err := s.prepare(ctx, &c.prepared, &c.asked); err != nil {
+		return nil, err
+	}
+	set, err := s.merged(&c.prepared, c.asked.Settings, true)
 	if err != nil {
 		return nil, err
 	}
-	set, err := s.merged(p, r.Settings, true)
-	if err != nil {
-		return nil, err
-	}
-	return s.send(ctx, p, set)
+	c.asked = Request{} // the response must not keep it
+	c.chain = chain{session: s, settings: set}
+	return c.chain.send(ctx, &c.prepared)
 }
 
 // Prepare makes a request ready to send with the session's state: headers,
 // params, cookies, auth and hooks, and netrc unless [Session.IgnoreEnv].
 func (s *Session) Prepare(ctx context.Context, r *Request) (*PreparedRequest, error) {
+	p, own := new(PreparedRequest), *r
+	if err := s.prepare(ctx, p, &own); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// prepare fills in p from r, which it merges the session's state into.
+func (s *Session) prepare(ctx context.Context, p *PreparedRequest, r *Request) error {
 	if s.err != nil {
-		return nil, s.err
+		return s.err
 	}
-	m := *r
-	m.Hooks = mergeHooks(s.Hooks, r.Hooks)
-	if m.Query == "" {
-		m.Params = mergeFields(s.Params, r.Params)
+	r.Hooks = mergeHooks(s.Hooks, r.Hooks)
+	if r.Query == "" {
+		r.Params = mergeFields(s.Params, r.Params)
 	}
-	if m.Auth == nil {
-		m.Auth = s.Auth
+	if r.Auth == nil {
+		r.Auth = s.Auth
 	}
 	headers := s.Headers
 	if headers.fields == nil {
 		headers.fields = defaultFields
 	}
-	headers = mergeHeaders(headers, r.Headers)
-	if m.Auth == nil && !s.IgnoreEnv && !headers.Has("Authorization") {
-		m.netrc = s.env.netrc
+	headers = mergeHeaders(p.room[:], headers, r.Headers)
+	if r.Auth == nil && !s.IgnoreEnv && !headers.Has("Authorization") {
+		r.netrc = &s.env
 	}
-	p := new(PreparedRequest)
-	if err := p.prepare(ctx, &m, headers, s.jar()); err != nil {
-		return nil, err
-	}
-	return p, nil
+	return p.prepare(ctx, r, headers, s.jar())
 }
 
 // MergeEnvironment returns the settings that a request to url is sent with:
@@ -205,7 +217,8 @@ func (s *Session) Send(ctx context.Context, p *PreparedRequest, opts ...Option) 
 // to ask for proxies anew.
 type callSettings struct {
 	Settings
-	call ProxyMap // the proxies of the call itself
+	call    ProxyMap // the proxies of the call itself
+	environ []string // the environment as the call began; nil where it does not count
 }
 
 // merged lays the call's settings over the session's, with the environment
@@ -218,7 +231,10 @@ func (s *Session) merged(p *PreparedRequest, call Settings, bundle bool) (callSe
 	if bundle && m.Verify.isZero() && !s.IgnoreEnv && p.target.Scheme == "https" {
 		m.Verify.CABundle = s.env.bundle()
 	}
-	m.Proxies = s.proxies(p, m.call, !bundle)
+	if !s.IgnoreEnv && m.Guard == nil {
+		m.environ = s.env.all()
+	}
+	m.Proxies = s.proxies(p, m.call, m.environ, !bundle)
 	return m, nil
 }
 
@@ -238,15 +254,21 @@ func (s *Session) jar() *CookieJar {
 	return s.Cookies
 }
 
+func (s *Session) send(ctx context.Context, p *PreparedRequest, set callSettings) (*Response, error) {
+	c := &chain{session: s, settings: set}
+	return c.send(ctx, p)
+}
+
 // send runs the pipeline of a call: the request and its redirects, each with
 // its adapter, hooks and cookies; then the body.
-func (s *Session) send(ctx context.Context, p *PreparedRequest, set callSettings) (*Response, error) {
+func (c *chain) send(ctx context.Context, p *PreparedRequest) (*Response, error) {
+	set := &c.settings
 	ctx, finish := limitTotal(ctx, valueOr(set.Timeouts.Total, 0))
-	c := &chain{session: s, settings: set}
 	r, err := c.exchange(ctx, p)
 	if err == nil && valueOr(set.AllowRedirects, true) {
 		r, err = c.followAll(ctx, r)
 	}
+	set.environ = nil // the response must not keep it
 	if err != nil {
 		finish()
 		return nil, err
@@ -389,11 +411,11 @@ func (c *chain) followAll(ctx context.Context, r *Response) (*Response, error) {
 				kind: ErrUnrewindableBody, reason: "the body can be sent only once, and the redirect asks for it again",
 			}), r)
 		}
-		c.settings.Proxies = c.session.proxies(p, c.settings.call, true)
+		c.settings.Proxies = c.session.proxies(p, c.settings.call, c.settings.environ, true)
 		if r, err = c.exchange(ctx, p); err != nil {
 			return nil, err
 		}
-		r.History = slices.Clip(slices.Clone(c.history))
+		r.History = slices.Clip(c.history) // what is appended to it goes elsewhere
 	}
 }
 
@@ -416,17 +438,19 @@ func (c *chain) next(ctx context.Context, r *Response) (*PreparedRequest, error)
 type environment struct {
 	lookup  func(string) (string, bool)
 	environ func() []string
+
+	netrcPaths atomic.Pointer[netrcPaths]
 }
 
 // all returns every variable, as name=value.
-func (e environment) all() []string {
+func (e *environment) all() []string {
 	if e.environ == nil {
 		return os.Environ()
 	}
 	return e.environ()
 }
 
-func (e environment) get(name string) (string, bool) {
+func (e *environment) get(name string) (string, bool) {
 	if e.lookup == nil {
 		return os.LookupEnv(name)
 	}
@@ -435,7 +459,7 @@ func (e environment) get(name string) (string, bool) {
 
 // bundle returns the path of the environment's CA bundle: an empty variable
 // counts as unset.
-func (e environment) bundle() string {
+func (e *environment) bundle() string {
 	for _, name := range [...]string{"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"} {
 		if path, _ := e.get(name); path != "" {
 			return path

@@ -8,10 +8,9 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 
-	"github.com/seed-9ea40bd3/requests/internal/charset"
 	"github.com/seed-9ea40bd3/requests/internal/coding"
-	"github.com/seed-9ea40bd3/requests/internal/uri"
 )
 
 // body is a response's, from the transport to the caller.
@@ -21,7 +20,7 @@ type body struct {
 	codings []string      // to undo, as the Content-Encoding fields say
 	limits  Limits
 	framed  func(read int64) bool // whether raw stands at the end of a chunk
-	trailer func() http.Header
+	trailer *http.Header          // filled in at the end of raw
 
 	state   bodyState
 	decoder io.ReadCloser
@@ -87,7 +86,7 @@ func (b *body) load(r *Response) error {
 func (b *body) consumedError(r *Response) error {
 	err := &Error{
 		kind: ErrStreamConsumed, reason: "body was already read by another reader",
-		Op: "read body", URL: uri.Redact(r.URL), Request: r.Request, Response: r,
+		Op: "read body", URL: shownURL(r.URL), Request: r.Request, Response: r,
 	}
 	if b.err == nil {
 		b.err = err
@@ -154,7 +153,7 @@ func join(full [][]byte, last []byte, total int) []byte {
 }
 
 func eofIsNil(err error) error {
-	if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+	if err == io.EOF {
 		return nil
 	}
 	return err
@@ -209,9 +208,9 @@ func (b *body) step(r *Response, p []byte) (int, error) {
 		n -= int(min(b.read64-limit, int64(n)))
 		err = &Error{kind: ErrTooLarge, reason: "body is larger than the limit of " + itoa(limit) + " bytes"}
 	}
-	switch {
-	case err == nil:
-	case err == io.EOF:
+	switch err {
+	case nil:
+	case io.EOF:
 		b.state = bodyConsumed
 		b.release()
 	default:
@@ -223,8 +222,7 @@ func (b *body) step(r *Response, p []byte) (int, error) {
 // decodingError tells a decoder's faults from the network's, which are ours
 // already.
 func decodingError(r *Response, err error) error {
-	var own *Error
-	if errors.As(err, &own) {
+	if _, ok := errors.AsType[*Error](err); ok {
 		return err
 	}
 	kind := ErrContentDecoding
@@ -244,7 +242,7 @@ func (b *body) fail(r *Response, err error) error {
 			filled.Request = r.Request
 		}
 		if filled.Op == "" {
-			filled.Op, filled.URL = "read body", uri.Redact(r.URL)
+			filled.Op, filled.URL = "read body", shownURL(r.URL)
 		}
 		err = &filled
 	}
@@ -440,18 +438,6 @@ func (r *Response) TextChunks(size int) iter.Seq2[string, error] {
 	}
 }
 
-// textDecoder appends the text of pieces.
-func (r *Response) textDecoder() func(dst, src []byte, final bool) []byte {
-	if r.Encoding == "" {
-		return func(dst, src []byte, _ bool) []byte { return append(dst, src...) }
-	}
-	dec, ok := charset.NewDecoder(r.Encoding)
-	if !ok {
-		dec, _ = charset.NewDecoder("utf-8")
-	}
-	return dec.Decode
-}
-
 // onClose has f called when the body is done with.
 func (b *body) onClose(f func()) {
 	if b.closed || b.raw == nil {
@@ -479,20 +465,40 @@ func (b *body) drain(r *Response) {
 	if b.state != bodyFresh || b.closed {
 		return
 	}
-	room := make([]byte, 0, max(0, min(b.length, bodyDrain)))
 	if b.length > bodyDrain {
-		b.fail(r, &Error{kind: ErrStreamConsumed, reason: "body was too long to be read on the way"})
+		_ = b.fail(r, &Error{kind: ErrStreamConsumed, reason: "body was too long to be read on the way"})
 		return
 	}
-	raw, err := io.ReadAll(io.LimitReader(b.raw, bodyDrain+1))
-	room = append(room, raw...)
+	if trip, ok := b.raw.(*tripBody); ok && b.length != 0 {
+		defer time.AfterFunc(drainTime, trip.abort).Stop()
+	}
+	held, err := b.takeRaw()
 	b.raw.Close()
-	if err == nil && len(room) > bodyDrain {
+	if err == nil && len(held) > bodyDrain {
 		err = &Error{kind: ErrStreamConsumed, reason: "body was too long to be read on the way"}
 	}
 	b.framed = nil
-	b.length = int64(len(room))
-	b.raw = &heldBody{Reader: bytes.NewReader(room), err: err}
+	b.length = int64(len(held))
+	if b.raw = http.NoBody; len(held) > 0 || err != nil {
+		b.raw = &heldBody{Reader: bytes.NewReader(held), err: err}
+	}
+}
+
+// takeRaw reads what is left of raw, and a little more than bodyDrain at most.
+func (b *body) takeRaw() ([]byte, error) {
+	if b.length < 0 {
+		return io.ReadAll(io.LimitReader(b.raw, bodyDrain+1))
+	}
+	if b.length == 0 {
+		_, err := b.raw.Read(nil) // an empty body has an end, too
+		return nil, eofIsNil(err)
+	}
+	held := make([]byte, b.length+1) // one more to see the end
+	n, err := io.ReadFull(b.raw, held)
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		err = nil
+	}
+	return held[:n], err
 }
 
 // heldBody is what was read of a body, and the error that ended it.

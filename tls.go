@@ -78,8 +78,7 @@ func (c ClientCert) check() error {
 
 // sslError is an error of a file that TLS needs; it names the file.
 func sslError(what, path string, err error) error {
-	var pathErr *os.PathError
-	if errors.As(err, &pathErr) {
+	if pathErr, ok := errors.AsType[*os.PathError](err); ok {
 		err = pathErr.Err
 	}
 	return &Error{kind: ErrSSL, reason: what + " " + path, Err: err}

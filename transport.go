@@ -24,6 +24,9 @@ type transport struct {
 	dialer  wire.Dialer
 	http    *http.Transport
 
+	auth  proxyAuth
+	hosts hostPools
+
 	tlsOnce   sync.Once
 	tlsConfig *tls.Config // for origins, and for a proxy
 	tlsErr    error
@@ -33,8 +36,12 @@ type transport struct {
 // dialling, TLS, proxies, redirects, cookies and codings to this package.
 func newTransport(a *HTTPAdapter, rt route) *transport {
 	t := &transport{adapter: a, route: rt}
+	t.hosts.limit = or(a.PoolConnections, defaultPoolConnections)
 	t.dialer = wire.Dialer{Lookup: a.Resolve, LocalAddr: a.LocalAddr}
 	size := or(a.PoolMaxSize, defaultPoolMaxSize)
+	if rt.key.guard != nil {
+		t.dialer.Control = rt.key.guard.control
+	}
 	t.http = &http.Transport{
 		DialContext:            t.dialPlain,
 		DialTLSContext:         t.dialTLS,
@@ -100,7 +107,9 @@ func (t *transport) dialPlain(ctx context.Context, _, addr string) (net.Conn, er
 	if err != nil {
 		return nil, err
 	}
-	return wire.New(c), nil
+	conn := wire.New(c)
+	t.hosts.add(addr, conn)
+	return conn, nil
 }
 
 // reach gives a connection whose other end is addr, by way of the proxy.
@@ -130,7 +139,7 @@ func (t *transport) dial(ctx context.Context, addr string) (net.Conn, error) {
 			defer cancel()
 		}
 		if a.Dial != nil {
-			return a.Dial(ctx, "tcp", addr)
+			return t.dialByCaller(ctx, addr)
 		}
 		return new(net.Dialer).DialContext(ctx, "unix", a.UnixSocket)
 	}
@@ -141,9 +150,32 @@ func (t *transport) dial(ctx context.Context, addr string) (net.Conn, error) {
 	return t.dialer.Dial(ctx, "tcp", host, port, timeout)
 }
 
+// dialByCaller has the adapter's owner make a connection, and looks where it
+// went.
+func (t *transport) dialByCaller(ctx context.Context, addr string) (net.Conn, error) {
+	c, err := t.adapter.Dial(ctx, "tcp", addr)
+	if err != nil || t.route.key.guard == nil {
+		return c, err
+	}
+	if err := t.route.key.guard.checkConn(c); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
 // reachByProxy dials the proxy and has it connect to addr. The connect
 // timeout holds for the dialling and for the talk after it.
 func (t *transport) reachByProxy(ctx context.Context, addr string) (net.Conn, error) {
+	for asked := 0; ; asked++ {
+		c, err := t.tryProxy(ctx, addr)
+		if err == nil || !t.auth.connectChallenged(t.route.proxy, err, asked) {
+			return c, err
+		}
+	}
+}
+
+func (t *transport) tryProxy(ctx context.Context, addr string) (net.Conn, error) {
 	proxy := t.route.proxy
 	c, err := t.dial(ctx, proxy.DialAddr())
 	if err != nil {
@@ -178,11 +210,11 @@ func (t *transport) openTunnel(ctx context.Context, c net.Conn, addr string) (ne
 	switch proxy.Scheme {
 	case "http", "https":
 		var fields []tunnel.Field
-		if hasAuth {
-			value, err := basicValue(user, password)
-			if err != nil {
-				return nil, err
-			}
+		value, err := t.auth.value(proxy, &PreparedRequest{Method: http.MethodConnect}, addr)
+		if err != nil {
+			return nil, err
+		}
+		if value != "" {
 			fields = append(fields, tunnel.Field{Name: "Proxy-Authorization", Value: value})
 		}
 		return tunnel.Connect(ctx, c, addr, fields, tunnel.Limits{})
@@ -271,7 +303,9 @@ func (t *transport) dialTLS(ctx context.Context, _, addr string) (net.Conn, erro
 	if client.ConnectionState().NegotiatedProtocol == "h2" {
 		return client, nil
 	}
-	return wire.NewTLS(client, raw, cut), nil
+	conn := wire.NewTLS(client, raw, cut)
+	t.hosts.add(addr, conn)
+	return conn, nil
 }
 
 // secure does a TLS handshake over c, which it closes where that fails.

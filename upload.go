@@ -1,6 +1,7 @@
 package requests
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -23,6 +24,25 @@ type upload struct {
 	sent    atomic.Int64
 	whole   atomic.Bool // the source came to its end
 	err     atomic.Pointer[error]
+	first   uploadReader // what open gives the first time
+
+	// Of a source that can be read only once, what was read so far, while
+	// it is little: a connection that turns out to be dead before anything
+	// was written to it costs such a body nothing. Guarded by free.
+	once   bool
+	opened bool
+	prefix []byte
+	over   bool // more was read than prefix holds
+}
+
+// maxPrefix is as much as net/http reads of a body before it first writes.
+const maxPrefix = 32 << 10
+
+// newUpload readies a body for one trip.
+func newUpload(payload *Payload) *upload {
+	u := &upload{payload: payload, free: make(chan struct{}, 1), done: make(chan struct{}), once: !payload.Replayable()}
+	u.free <- struct{}{}
+	return u
 }
 
 var errUploadStopped = errors.New("upload was stopped")
@@ -30,12 +50,32 @@ var errUploadStopped = errors.New("upload was stopped")
 // open starts the body from its beginning: net/http calls it again to send
 // the request once more.
 func (u *upload) open() (io.ReadCloser, error) {
-	src, err := u.payload.open()
-	if err != nil {
-		return nil, err
+	<-u.free
+	defer u.unlock()
+	again := u.once && u.opened
+	if u.over || u.stopped.Load() {
+		return nil, &Error{kind: ErrUnrewindableBody, reason: "the body can be sent only once"}
+	}
+	var src io.ReadCloser
+	if again {
+		src = io.NopCloser(io.MultiReader(bytes.NewReader(u.prefix), u.payload.reader))
+		u.prefix = nil
+	} else {
+		var err error
+		if src, err = u.payload.open(); err != nil {
+			return nil, err
+		}
+		u.opened = true
 	}
 	u.whole.Store(false)
-	r := &uploadReader{u: u, src: src, left: u.payload.Len()}
+	r := &u.first
+	if r.u != nil {
+		r = new(uploadReader)
+	}
+	*r = uploadReader{u: u, src: src, left: u.payload.Len()}
+	if again {
+		return r, nil
+	}
 	if pieces, ok := u.payload.reader.(*chunkReader); ok {
 		return &chunkUpload{r, pieces}, nil
 	}
@@ -145,15 +185,35 @@ func (u *upload) take(read func() (int, error)) (int, error) {
 	return n, err
 }
 
+// keep notes what was read of a source that can be read only once.
+func (u *upload) keep(b []byte) {
+	switch {
+	case !u.once || u.over:
+	case len(u.prefix)+len(b) > maxPrefix:
+		u.prefix, u.over = nil, true
+	default:
+		u.prefix = append(u.prefix, b...)
+	}
+}
+
 // uploadReader is what net/http reads.
 type uploadReader struct {
 	u    *upload
 	src  io.ReadCloser
 	left int64 // of the length that was said; below zero where none was
+
+	closing atomic.Bool
 }
 
 func (r *uploadReader) Read(p []byte) (int, error) {
-	n, err := r.u.take(func() (int, error) { return r.src.Read(p) })
+	n, err := r.u.take(func() (int, error) {
+		n, err := r.src.Read(p)
+		r.u.keep(p[:n])
+		if r.closing.Load() {
+			r.src.Close()
+		}
+		return n, err
+	})
 	if r.left >= 0 {
 		if r.left -= int64(n); r.left < 0 {
 			return 0, r.u.fail(lengthError(r.u.payload.Len(), "more"))
@@ -165,7 +225,7 @@ func (r *uploadReader) Read(p []byte) (int, error) {
 	case err == io.EOF:
 		r.u.whole.Store(true)
 	case err != nil && !errors.Is(err, errUploadStopped):
-		r.u.fail(err)
+		_ = r.u.fail(err)
 	case r.left == 0:
 		r.u.whole.Store(true)
 	}
@@ -181,11 +241,17 @@ func lengthError(said int64, gave string) error {
 
 // Close is called by net/http when it is done with the body. The caller's
 // reader stays open; a file that we opened is closed.
+// A source that is being read, and may never return, closes when it has.
 func (r *uploadReader) Close() error {
 	r.u.whole.Store(true)
-	<-r.u.free
-	defer r.u.unlock()
-	return r.src.Close()
+	r.closing.Store(true)
+	select {
+	case <-r.u.free:
+		defer r.u.unlock()
+		return r.src.Close()
+	default:
+		return nil
+	}
 }
 
 // chunkUpload writes each piece of an iterator as one chunk.
@@ -203,6 +269,7 @@ func (c *chunkUpload) WriteTo(w io.Writer) (int64, error) {
 				return 0, err
 			}
 			piece, c.pieces.rest = c.pieces.rest, nil
+			c.u.keep(piece)
 			return len(piece), nil
 		})
 		if err == io.EOF {
@@ -211,7 +278,7 @@ func (c *chunkUpload) WriteTo(w io.Writer) (int64, error) {
 		}
 		if err != nil {
 			if !errors.Is(err, errUploadStopped) {
-				c.u.fail(err)
+				_ = c.u.fail(err)
 			}
 			return total, err
 		}

@@ -52,7 +52,7 @@ func TestDetectLanguages(t *testing.T) {
 	for _, size := range []int{200, 500, 1000} {
 		right, total := 0, 0
 		for lang, s := range samples(t) {
-			for _, label := range strings.Fields(s[0]) {
+			for label := range strings.FieldsSeq(s[0]) {
 				paragraphs := strings.Split(strings.TrimSpace(s[1]), "\n")
 				texts := []string{s[1], paragraphs[1] + "\n" + paragraphs[0], wrap(s[1]), wrap(paragraphs[1])}
 				for _, text := range texts {

@@ -198,6 +198,8 @@ func (l *language) symbol(r rune) int {
 }
 
 // find works out the symbol of a character in lower case.
+//
+//nolint:gocyclo // a table of ranges, one line a range, reads best in one place
 func (l *language) find(r rune) int {
 	if s, ok := l.index[r]; ok {
 		return s

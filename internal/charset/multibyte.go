@@ -77,7 +77,7 @@ func (c gb18030Codec) decode(dst, src []byte, final bool) ([]byte, int) {
 		if len(rest) < length {
 			break
 		}
-		r := utf8.RuneError
+		var r rune
 		if length == 4 {
 			r = transformRune(simplifiedchinese.GB18030.NewDecoder().Transformer, rest[:4])
 		} else {
@@ -163,6 +163,8 @@ func makePairs(name string) *pairTable {
 // pythonPair returns what Python's codec gives for a pair that the WHATWG
 // encoding decodes to r; zero for nothing. The WHATWG's encodings are supersets
 // made of several standards, Python's keep to the one that they are named for.
+//
+//nolint:gocyclo // a table of ranges, one line a range, reads best in one place
 func pythonPair(name string, lead, trail byte, r rune) rune {
 	switch name {
 	case "shift_jis":

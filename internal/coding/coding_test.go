@@ -16,8 +16,15 @@ func TestChains(t *testing.T) {
 	t.Parallel()
 	data := []byte(strings.Repeat("hello decoded world, ", 5000))
 	for _, names := range [][]string{
-		{"gzip"}, {"x-gzip"}, {"deflate"}, {rawDeflate}, {"br"}, {"zstd"},
-		{"gzip", "gzip"}, {"gzip", "br"}, {"zstd", rawDeflate, "deflate"},
+		{"gzip"},
+		{"x-gzip"},
+		{"deflate"},
+		{rawDeflate},
+		{"br"},
+		{"zstd"},
+		{"gzip", "gzip"},
+		{"gzip", "br"},
+		{"zstd", rawDeflate, "deflate"},
 		{"br", "zstd", "gzip", "deflate", rawDeflate},
 	} {
 		t.Run(strings.Join(names, "+"), func(t *testing.T) {

@@ -2,6 +2,7 @@ package coding
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -58,7 +59,7 @@ func TestCut(t *testing.T) {
 
 				for _, wire := range []error{errWire, io.ErrUnexpectedEOF} {
 					again, err := decode(cutReader(body[:cut], wire), Limits{}, field(name))
-					require.True(t, err == wire, "cut at %d: %v", cut, err)
+					require.True(t, errors.Is(err, wire), "cut at %d: %v", cut, err)
 					require.Equal(t, got, again, "cut at %d", cut)
 				}
 			}
@@ -73,11 +74,11 @@ func TestWireFault(t *testing.T) {
 	for _, name := range single {
 		body := encode(t, []byte("whole"), name, name)
 		got, err := decode(cutReader(body, io.ErrUnexpectedEOF), Limits{}, field(name, name))
-		assert.True(t, err == io.ErrUnexpectedEOF, "%s: %v", name, err)
+		assert.True(t, errors.Is(err, io.ErrUnexpectedEOF), "%s: %v", name, err)
 		assert.Equal(t, "whole", string(got), name)
 
 		got, err = decode(cutReader(nil, errWire), Limits{}, field(name))
-		assert.True(t, err == errWire, "%s: %v", name, err)
+		assert.True(t, errors.Is(err, errWire), "%s: %v", name, err)
 		assert.Empty(t, got, name)
 
 		junk := append(encode(t, []byte("whole"), name), "junk"...)
@@ -231,5 +232,5 @@ func TestExcessive(t *testing.T) {
 	t.Parallel()
 	require.Error(t, excessive())
 	_, err := io.ReadAll(brotli.NewReader(strings.NewReader("\x06\x00")))
-	assert.True(t, err == excessive())
+	assert.True(t, errors.Is(err, excessive()))
 }

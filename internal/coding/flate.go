@@ -3,6 +3,7 @@ package coding
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"hash"
 	"hash/adler32"
 	"hash/crc32"
@@ -50,7 +51,7 @@ func (f *inflater) end() error {
 
 // noEOF is for reads that may not find the end.
 func noEOF(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

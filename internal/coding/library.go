@@ -33,7 +33,7 @@ func (b *brotliDecoder) release() {
 // Read decodes into p.
 func (b *brotliDecoder) Read(p []byte) (int, error) {
 	n, err := b.br.Read(p)
-	if err != nil && err == excessive() {
+	if err != nil && errors.Is(err, excessive()) {
 		err = ErrTrailing
 	}
 	return n, err
@@ -94,7 +94,7 @@ func (z *zstdDecoder) Read(p []byte) (int, error) {
 	n, err := z.dec.Read(p)
 	if z.fault == nil && err != nil {
 		z.fault = z.cause(err)
-		if n == 0 && err != io.EOF {
+		if n == 0 && !errors.Is(err, io.EOF) {
 			n, _ = z.dec.Read(p)
 		}
 	}

@@ -2,6 +2,7 @@ package coding
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"runtime"
 	"strings"
@@ -37,7 +38,7 @@ func TestMaxBytes(t *testing.T) {
 func TestMaxBytesPassesWireFaults(t *testing.T) {
 	t.Parallel()
 	got, err := decode(iotest.DataErrReader(cutReader([]byte("plain"), errWire)), Limits{MaxBytes: 5})
-	assert.True(t, err == errWire, "%v", err)
+	assert.True(t, errors.Is(err, errWire), "%v", err)
 	assert.Equal(t, "plain", string(got))
 }
 

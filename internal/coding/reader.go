@@ -167,7 +167,7 @@ func (l *layer) wrap(err error) error {
 	if l.in.n == 0 && errors.Is(err, io.ErrUnexpectedEOF) {
 		return io.EOF
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return err
 	}
 	return &Error{Coding: l.kind.name(), Err: err}
@@ -231,7 +231,7 @@ func (s *source) Read(p []byte) (int, error) {
 }
 
 func (s *source) fail(err error) error {
-	if err != io.EOF {
+	if !errors.Is(err, io.EOF) {
 		s.err = err
 	}
 	return err

@@ -2,6 +2,7 @@ package coding
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"strings"
 	"sync"
@@ -143,7 +144,7 @@ func TestNoProgress(t *testing.T) {
 		assert.Equal(t, "slow", string(got), name)
 
 		_, err = decode(readerFunc(func([]byte) (int, error) { return 0, nil }), Limits{}, field(name))
-		assert.True(t, err == io.ErrNoProgress, "%s: %v", name, err)
+		assert.True(t, errors.Is(err, io.ErrNoProgress), "%s: %v", name, err)
 	}
 }
 

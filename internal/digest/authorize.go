@@ -74,8 +74,11 @@ func (p Params) check(c Credentials, uri, cnonce string) error {
 	}
 	for _, f := range []Param{
 		{"username", c.Username},
-		{"realm", p.Realm}, {"nonce", p.Nonce}, {"opaque", p.Opaque},
-		{"uri", uri}, {"cnonce", cnonce},
+		{"realm", p.Realm},
+		{"nonce", p.Nonce},
+		{"opaque", p.Opaque},
+		{"uri", uri},
+		{"cnonce", cnonce},
 	} {
 		if hasControl(f.Value) {
 			return &FieldError{f.Name}

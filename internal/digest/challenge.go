@@ -1,6 +1,9 @@
 package digest
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // A hostile header of some megabytes can hold millions of challenges of two
 // bytes each. What is beyond these counts is read over and not kept.
@@ -34,9 +37,9 @@ type Param struct {
 // Param returns the value of a parameter, its name in any case, and whether it
 // is there. A repeated parameter has its last value, as in Requests.
 func (c Challenge) Param(name string) (string, bool) {
-	for i := len(c.Params) - 1; i >= 0; i-- {
-		if strings.EqualFold(c.Params[i].Name, name) {
-			return c.Params[i].Value, true
+	for _, v := range slices.Backward(c.Params) {
+		if strings.EqualFold(v.Name, name) {
+			return v.Value, true
 		}
 	}
 	return "", false
@@ -208,10 +211,10 @@ func unquote(s string) (string, bool) {
 	}
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
-		switch {
-		case s[i] == '"':
+		switch s[i] {
+		case '"':
 			return b.String(), i == len(s)-1
-		case s[i] == '\\':
+		case '\\':
 			if i++; i == len(s) {
 				return "", false
 			}
@@ -223,7 +226,7 @@ func unquote(s string) (string, bool) {
 
 // quote returns s as a quoted string, escaping what would end it.
 func quote(s string) string {
-	if strings.IndexAny(s, `"\`) < 0 {
+	if !strings.ContainsAny(s, `"\`) {
 		return `"` + s + `"`
 	}
 	var b strings.Builder

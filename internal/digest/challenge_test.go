@@ -33,8 +33,10 @@ var challengeTests = []struct {
 		{Scheme: "Basic", Params: []Param{{"realm", "simple"}}},
 	}},
 	{"schemes without parameters between", []string{`Negotiate, NTLM, Digest realm="r", Basic`}, []Challenge{
-		{Scheme: "Negotiate"}, {Scheme: "NTLM"},
-		{Scheme: "Digest", Params: []Param{{"realm", "r"}}}, {Scheme: "Basic"},
+		{Scheme: "Negotiate"},
+		{Scheme: "NTLM"},
+		{Scheme: "Digest", Params: []Param{{"realm", "r"}}},
+		{Scheme: "Basic"},
 	}},
 	{"going on in the next line", []string{`Digest realm="r"`, `nonce="n"`, `Basic realm="b"`}, []Challenge{
 		{Scheme: "Digest", Params: []Param{{"realm", "r"}, {"nonce", "n"}}},

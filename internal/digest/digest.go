@@ -221,9 +221,9 @@ func (a algorithm) sum(parts ...string) string {
 	h := a.new()
 	for i, part := range parts {
 		if i > 0 {
-			io.WriteString(h, ":") // a hash never fails to write
+			h.Write([]byte{':'})
 		}
-		io.WriteString(h, part)
+		h.Write([]byte(part))
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

@@ -220,7 +220,8 @@ func TestConnectRefused(t *testing.T) {
 			"407", "HTTP/1.1 407 Proxy Authentication Required\r\nproxy-authenticate: Basic\r\nContent-Length: 4\r\n\r\nauthXXX",
 			RefusedError{
 				"407 Proxy Authentication Required", 407,
-				http.Header{"Proxy-Authenticate": {"Basic"}, "Content-Length": {"4"}}, []byte("auth"),
+				http.Header{"Proxy-Authenticate": {"Basic"}, "Content-Length": {"4"}},
+				[]byte("auth"),
 			},
 			"tunnel: proxy refused CONNECT: 407 Proxy Authentication Required (missing or wrong proxy credentials)",
 		},
@@ -369,8 +370,7 @@ func FuzzConnectAnswer(f *testing.F) {
 				assert.Equal(t, 200, res.StatusCode)
 			}
 		}
-		var refused *RefusedError
-		if errors.As(err, &refused) {
+		if refused, ok := errors.AsType[*RefusedError](err); ok {
 			assert.NotEqual(t, 200, refused.StatusCode)
 			assert.LessOrEqual(t, len(refused.Body), 20)
 			if oracleErr == nil && (res.StatusCode/100 != 1 || res.StatusCode == 101) {

@@ -30,50 +30,72 @@ func TestSOCKS5Exchange(t *testing.T) {
 		steps      []step
 	}{
 		{
-			"IPv4", Addr{IP: netip.MustParseAddr("127.0.0.1"), Port: 8080}, "", "", false,
+			"IPv4",
+			Addr{IP: netip.MustParseAddr("127.0.0.1"), Port: 8080},
+			"", "", false,
 			[]step{{"\x05\x01\x00", "\x05\x00"}, {"\x05\x01\x00\x01\x7f\x00\x00\x01\x1f\x90", granted}},
 		},
 		{
-			"IPv4 in IPv6", Addr{IP: netip.MustParseAddr("::ffff:127.0.0.1"), Port: 80}, "", "", false,
+			"IPv4 in IPv6",
+			Addr{IP: netip.MustParseAddr("::ffff:127.0.0.1"), Port: 80},
+			"", "", false,
 			[]step{{"\x05\x01\x00", "\x05\x00"}, {"\x05\x01\x00\x01\x7f\x00\x00\x01\x00\x50", granted}},
 		},
 		{
-			"IPv6", Addr{IP: netip.MustParseAddr("::1"), Port: 80}, "", "", false,
+			"IPv6",
+			Addr{IP: netip.MustParseAddr("::1"), Port: 80},
+			"", "", false,
 			[]step{
 				{"\x05\x01\x00", "\x05\x00"},
 				{"\x05\x01\x00\x04" + strings.Repeat("\x00", 15) + "\x01\x00\x50", "\x05\x00\x00\x04" + strings.Repeat("a", 18)},
 			},
 		},
 		{
-			"name", Addr{Host: "localhost", Port: 443}, "", "", false,
+			"name",
+			Addr{Host: "localhost", Port: 443},
+			"", "", false,
 			[]step{{"\x05\x01\x00", "\x05\x00"}, {"\x05\x01\x00\x03\x09localhost\x01\xbb", "\x05\x00\x00\x03\x03abc\x00\x50"}},
 		},
 		{
-			"empty name in the reply", Addr{Host: "a.test", Port: 443}, "", "", false,
+			"empty name in the reply",
+			Addr{Host: "a.test", Port: 443},
+			"", "", false,
 			[]step{{"\x05\x01\x00", "\x05\x00"}, {"\x05\x01\x00\x03\x06a.test\x01\xbb", "\x05\x00\x00\x03\x00\x00\x50"}},
 		},
 		{
-			"longest name", Addr{Host: name255, Port: 1}, "", "", false,
+			"longest name",
+			Addr{Host: name255, Port: 1},
+			"", "", false,
 			[]step{{"\x05\x01\x00", "\x05\x00"}, {"\x05\x01\x00\x03\xff" + name255 + "\x00\x01", granted}},
 		},
 		{
-			"address as a name", Addr{Host: "127.0.0.1", Port: 80}, "", "", false,
+			"address as a name",
+			Addr{Host: "127.0.0.1", Port: 80},
+			"", "", false,
 			[]step{{"\x05\x01\x00", "\x05\x00"}, {"\x05\x01\x00\x01\x7f\x00\x00\x01\x00\x50", granted}},
 		},
 		{
-			"address beats name", Addr{Host: "::1", IP: netip.MustParseAddr("127.0.0.1"), Port: 80}, "", "", false,
+			"address beats name",
+			Addr{Host: "::1", IP: netip.MustParseAddr("127.0.0.1"), Port: 80},
+			"", "", false,
 			[]step{{"\x05\x01\x00", "\x05\x00"}, {"\x05\x01\x00\x01\x7f\x00\x00\x01\x00\x50", granted}},
 		},
 		{
-			"credentials", Addr{Host: "a", Port: 80}, "u@", "p:", true,
+			"credentials",
+			Addr{Host: "a", Port: 80},
+			"u@", "p:", true,
 			[]step{{"\x05\x02\x00\x02", "\x05\x02"}, {"\x01\x02u@\x02p:", "\x01\x00"}, {"\x05\x01\x00\x03\x01a\x00\x50", granted}},
 		},
 		{
-			"credentials not wanted", Addr{Host: "a", Port: 80}, "u@", "p:", true,
+			"credentials not wanted",
+			Addr{Host: "a", Port: 80},
+			"u@", "p:", true,
 			[]step{{"\x05\x02\x00\x02", "\x05\x00"}, {"\x05\x01\x00\x03\x01a\x00\x50", granted}},
 		},
 		{
-			"longest credentials", Addr{Host: "a", Port: 80}, name255, name255, true,
+			"longest credentials",
+			Addr{Host: "a", Port: 80},
+			name255, name255, true,
 			[]step{
 				{"\x05\x02\x00\x02", "\x05\x02"},
 				{"\x01\xff" + name255 + "\xff" + name255, "\x01\x00"},

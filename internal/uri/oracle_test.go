@@ -32,8 +32,7 @@ func load(t testing.TB, name string) []record {
 
 // outcome is the text of u, or the kind of err in angle brackets.
 func outcome(u URL, err error) string {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return "<" + e.Kind.String() + ">"
 	}
 	return u.Text

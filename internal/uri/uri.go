@@ -113,12 +113,23 @@ func (u URL) Target() string {
 // (rule HDR-30): the host without its trailing dot and without a zone id, an
 // IPv6 address in brackets, and the port only where the scheme does not imply
 // it.
-func (u URL) HostHeader() string {
-	host := strings.TrimSuffix(bracketed(withoutZone(u.Host)), ".")
-	if u.Port == "" || u.Port == u.defaultPort() {
-		return host
+func (u URL) HostHeader() string { return string(u.AppendHostHeader(nil)) }
+
+// AppendHostHeader appends [URL.HostHeader] to dst.
+func (u URL) AppendHostHeader(dst []byte) []byte {
+	host := withoutZone(u.Host)
+	if strings.IndexByte(host, ':') >= 0 {
+		dst = append(dst, '[')
+		dst = append(dst, host...)
+		dst = append(dst, ']')
+	} else {
+		dst = append(dst, strings.TrimSuffix(host, ".")...)
 	}
-	return host + ":" + u.Port
+	if u.Port == "" || u.Port == u.defaultPort() {
+		return dst
+	}
+	dst = append(dst, ':')
+	return append(dst, u.Port...)
 }
 
 // ProxyHostHeader returns the value of the Host field for a request in absolute

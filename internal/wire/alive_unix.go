@@ -7,24 +7,39 @@ import (
 	"syscall"
 )
 
-// alive looks at the socket without reading from it: a peer that has closed,
+// peeker looks at a socket without reading from it: a peer that has closed,
 // or that has sent what nobody asked for, will not answer. A look costs no
-// round trip, and a socket that cannot be looked at counts as alive. The
-// look goes around the runtime's poller, where the transport's reader waits.
-func alive(c net.Conn) bool {
+// round trip, and a socket that cannot be looked at counts as alive. The look
+// goes around the runtime's poller, where the transport's reader waits. It
+// belongs to whoever writes the connection; nil sees every socket alive.
+type peeker struct {
+	socket syscall.RawConn
+	look   func(fd uintptr) // made once, since every request looks
+	open   bool
+}
+
+func newPeeker(c net.Conn) *peeker {
 	sc, ok := c.(syscall.Conn)
 	if !ok {
-		return true
+		return nil
 	}
-	rc, err := sc.SyscallConn()
+	socket, err := sc.SyscallConn()
 	if err != nil {
-		return true
+		return nil
 	}
-	open := true
-	err = rc.Control(func(fd uintptr) {
+	p := &peeker{socket: socket}
+	p.look = func(fd uintptr) {
 		var b [1]byte
 		n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		open = n <= 0 && (err == syscall.EAGAIN || err == syscall.EWOULDBLOCK || err == syscall.EINTR)
-	})
-	return err != nil || open
+		p.open = n <= 0 && (err == syscall.EAGAIN || err == syscall.EWOULDBLOCK || err == syscall.EINTR)
+	}
+	return p
+}
+
+func (p *peeker) alive() bool {
+	if p == nil {
+		return true
+	}
+	err := p.socket.Control(p.look)
+	return err != nil || p.open
 }

@@ -25,21 +25,26 @@ var ErrStale = errors.New("server closed the idle connection")
 // request to the transport; everything else is the transport's. The counters
 // may be read by anyone at any time.
 type Conn struct {
-	net.Conn          // TLS over raw, or raw
-	raw      net.Conn // the socket, for a peek; may be nil
+	net.Conn         // TLS over raw, or raw
+	Pool     string  // the mark of its owner, set before the connection is used
+	socket   *peeker // looks at the socket; may be nil
 	tls      *tls.ConnectionState
 	cut      *cutDetector
 
 	head    []byte // to be written in the place of the transport's
 	swallow int    // how many bytes of a blank line were seen; -1: pass through
 	peek    bool   // look whether the peer is there before the next write
+	refused error  // of the next write
 
 	read    atomic.Int64
 	written atomic.Int64
 	heldBy  atomic.Int32 // unread responses that hold the connection
 	turn    atomic.Int64 // counts requests
 	rested  atomic.Int64 // the turn whose response came to its end
-	track   atomic.Bool  // the ends of the response's chunks matter
+	retired atomic.Bool
+	closed  atomic.Bool
+	onClose func()
+	track   atomic.Bool // the ends of the response's chunks matter
 	chunks  tracker
 }
 
@@ -47,14 +52,14 @@ const passThrough = -1
 
 // New wraps a plain connection.
 func New(raw net.Conn) *Conn {
-	return &Conn{Conn: raw, raw: raw, swallow: passThrough}
+	return &Conn{Conn: raw, socket: newPeeker(raw), swallow: passThrough}
 }
 
 // NewTLS wraps a TLS connection whose handshake is done. raw is the socket
 // under it, and cut the connection that the TLS client was made over.
 func NewTLS(client *tls.Conn, raw net.Conn, cut net.Conn) *Conn {
 	state := client.ConnectionState()
-	c := &Conn{Conn: client, raw: raw, tls: &state, swallow: passThrough}
+	c := &Conn{Conn: client, socket: newPeeker(raw), tls: &state, swallow: passThrough}
 	c.cut, _ = cut.(*cutDetector)
 	return c
 }
@@ -65,31 +70,68 @@ func (c *Conn) TLS() *tls.ConnectionState { return c.tls }
 // Counts returns how many bytes were read and written.
 func (c *Conn) Counts() (read, written int64) { return c.read.Load(), c.written.Load() }
 
-// Hold keeps the connection from serving another request until the returned
-// function is called: a request that the transport gives to it goes to
-// another connection.
-func (c *Conn) Hold() (release func()) {
-	c.heldBy.Add(1)
-	return func() { c.heldBy.Add(-1) }
+// Hold keeps the connection from serving another request until
+// [Conn.Release]: a request that the transport gives to it goes to another
+// connection.
+func (c *Conn) Hold() { c.heldBy.Add(1) }
+
+// Release undoes one [Conn.Hold].
+func (c *Conn) Release() { c.heldBy.Add(-1) }
+
+// Head is a request's head: AppendHead appends the bytes that go on the wire.
+type Head interface {
+	AppendHead(b []byte) []byte
 }
 
-// Arm sets the head of the request that is about to be written. build appends
-// it to a buffer of the connection's. reused tells that the connection served
-// requests before, and track that the ends of the response's chunks matter.
-func (c *Conn) Arm(build func([]byte) []byte, reused, track bool) {
-	c.head = build(c.head[:0])
+// Arm sets the head of the request that is about to be written, which it
+// keeps in a buffer of the connection's. reused tells that the connection
+// served requests before, and track that the ends of the response's chunks
+// matter.
+func (c *Conn) Arm(head Head, reused, track bool) {
+	c.head = head.AppendHead(c.head[:0])
 	c.swallow = 0
 	c.peek = reused
+	c.refused = nil
 	c.track.Store(track)
 	c.turn.Add(1)
 }
+
+// Refuse has the request that was armed fail with err, which ends it: the
+// transport does not take it to another connection.
+func (c *Conn) Refuse(err error) { c.refused = err }
 
 // Turn numbers the request that was armed last.
 func (c *Conn) Turn() int64 { return c.turn.Load() }
 
 // Rest notes that the response to the request of that turn came to its end:
 // the connection may be closed now without anything being cut short.
-func (c *Conn) Rest(turn int64) { c.rested.Store(turn) }
+func (c *Conn) Rest(turn int64) {
+	c.rested.Store(turn)
+	if c.retired.Load() && c.turn.Load() == turn {
+		c.Close()
+	}
+}
+
+// Retire closes the connection: at once where no request is under way, else
+// when its response has come to its end.
+func (c *Conn) Retire() {
+	c.retired.Store(true)
+	if turn := c.turn.Load(); c.rested.Load() == turn {
+		c.Close()
+	}
+}
+
+// OnClose has f called when the connection is closed. It is set once, before
+// the connection is used.
+func (c *Conn) OnClose(f func()) { c.onClose = f }
+
+// Close closes the connection.
+func (c *Conn) Close() error {
+	if c.onClose != nil && c.closed.CompareAndSwap(false, true) {
+		c.onClose()
+	}
+	return c.Conn.Close()
+}
 
 // AtChunkEnd reports whether the body's first read bytes end at the end of a
 // chunk, as far as chunks are told apart: see [Conn.Arm].
@@ -105,9 +147,13 @@ func (c *Conn) Write(b []byte) (int, error) {
 		c.written.Add(int64(n))
 		return n, err
 	}
+	if err := c.refused; err != nil {
+		c.refused = nil
+		return 1, err // nothing was written, but 0 would say so
+	}
 	if c.peek {
 		c.peek = false
-		if c.heldBy.Load() > 0 || c.raw != nil && !alive(c.raw) {
+		if c.heldBy.Load() > 0 || c.retired.Load() || !c.socket.alive() {
 			return 0, ErrStale
 		}
 	}
@@ -128,10 +174,10 @@ func (c *Conn) headEnd(b []byte) int {
 		}
 	}
 	for i, ch := range b {
-		switch {
-		case ch == blank[c.swallow]:
+		switch ch {
+		case blank[c.swallow]:
 			c.swallow++
-		case ch == '\r':
+		case '\r':
 			c.swallow = 1
 		default:
 			c.swallow = 0
@@ -185,7 +231,7 @@ func (c *Conn) Read(b []byte) (int, error) {
 		c.read.Add(int64(n))
 		c.chunks.follow(c.turn.Load(), c.track.Load())
 	}
-	if err == io.EOF && c.cut != nil && c.cut.eof.Load() && c.rested.Load() != c.turn.Load() {
+	if errors.Is(err, io.EOF) && c.cut != nil && c.cut.eof.Load() && c.rested.Load() != c.turn.Load() {
 		err = io.ErrUnexpectedEOF
 	}
 	return c.chunks.hold(b[:n], err)
@@ -203,7 +249,7 @@ func DetectCut(raw net.Conn) net.Conn { return &cutDetector{Conn: raw} }
 
 func (d *cutDetector) Read(b []byte) (int, error) {
 	n, err := d.Conn.Read(b)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		d.eof.Store(true)
 	}
 	return n, err

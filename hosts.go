@@ -1,0 +1,79 @@
+package requests
+
+import (
+	"container/list"
+	"sync"
+
+	"github.com/seed-9ea40bd3/requests/internal/wire"
+)
+
+// hostPools is for which hosts a transport keeps connections: the most
+// recently used ones, as pool_connections has it in Requests. The idle
+// connections of a host that is pushed out are closed, those in use when they
+// have served.
+type hostPools struct {
+	limit int
+
+	mu     sync.Mutex
+	order  list.List // of *hostPool, the most recently used first
+	byHost map[string]*list.Element
+}
+
+type hostPool struct {
+	host  string
+	conns map[*wire.Conn]struct{}
+}
+
+// touch notes that host is used.
+func (h *hostPools) touch(host string) {
+	h.mu.Lock()
+	_, retired := h.touchLocked(host)
+	h.mu.Unlock()
+	retire(retired)
+}
+
+// retire closes connections that wait for a request, and has others close
+// when they have served. It is called without the lock, for a connection that
+// closes takes itself out of its pool.
+func retire(conns []*wire.Conn) {
+	for _, c := range conns {
+		c.Retire()
+	}
+}
+
+func (h *hostPools) touchLocked(host string) (p *hostPool, retired []*wire.Conn) {
+	if e, ok := h.byHost[host]; ok {
+		h.order.MoveToFront(e)
+		return e.Value.(*hostPool), nil
+	}
+	if h.byHost == nil {
+		h.byHost = map[string]*list.Element{}
+	}
+	p = &hostPool{host: host, conns: map[*wire.Conn]struct{}{}}
+	h.byHost[host] = h.order.PushFront(p)
+	for h.order.Len() > h.limit {
+		last := h.order.Back()
+		h.order.Remove(last)
+		out := last.Value.(*hostPool)
+		delete(h.byHost, out.host)
+		for c := range out.conns {
+			retired = append(retired, c)
+		}
+	}
+	return p, retired
+}
+
+// add keeps track of a connection to host until it is closed.
+func (h *hostPools) add(host string, c *wire.Conn) {
+	c.Pool = host
+	h.mu.Lock()
+	p, retired := h.touchLocked(host)
+	p.conns[c] = struct{}{}
+	h.mu.Unlock()
+	retire(retired)
+	c.OnClose(func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		delete(p.conns, c)
+	})
+}

@@ -1,0 +1,305 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var errSocket = errors.New("socket failed")
+
+// fakeSocket takes down what is written, up to room bytes, and gives the reads
+// of a script one by one.
+type fakeSocket struct {
+	net.Conn
+	wrote  bytes.Buffer
+	writes int
+	room   int // how many bytes may be written before errSocket; below zero: any
+	reads  [][]byte
+	end    error // after the reads
+	late   bool  // end comes apart from the last read
+	closes int
+}
+
+func (f *fakeSocket) Write(b []byte) (int, error) {
+	f.writes++
+	if f.room >= 0 && len(b) > f.room {
+		n, _ := f.wrote.Write(b[:f.room])
+		f.room = 0
+		return n, errSocket
+	}
+	if f.room >= 0 {
+		f.room -= len(b)
+	}
+	return f.wrote.Write(b)
+}
+
+func (f *fakeSocket) Read(b []byte) (int, error) {
+	if len(f.reads) == 0 {
+		return 0, f.end
+	}
+	n := copy(b, f.reads[0])
+	if f.reads[0] = f.reads[0][n:]; len(f.reads[0]) == 0 {
+		f.reads = f.reads[1:]
+	}
+	if len(f.reads) == 0 && !f.late {
+		return n, f.end
+	}
+	return n, nil
+}
+
+func (f *fakeSocket) Close() error {
+	f.closes++
+	return nil
+}
+
+// fixedHead is the same head each time.
+type fixedHead string
+
+func (h fixedHead) AppendHead(b []byte) []byte { return append(b, h...) }
+
+// writePieces writes s in pieces that end at cuts, and sees to it that each
+// write takes all of its piece.
+func writePieces(t testing.TB, c *Conn, s string, cuts ...int) {
+	t.Helper()
+	from := 0
+	for _, to := range append(cuts, len(s)) {
+		if to <= from {
+			continue
+		}
+		n, err := c.Write([]byte(s[from:to]))
+		require.NoError(t, err)
+		require.Equal(t, to-from, n)
+		from = to
+	}
+}
+
+const (
+	theirHead = "GET / HTTP/1.1\r\nHost: a\r\nX: \r\r\n\r\r\nY: \n\n\r\n\r\n"
+	ourHead   = "GET /x HTTP/1.1\r\nhost: A\r\nx-First: 1\r\n\r\n"
+)
+
+// The head of the transport goes wherever it is cut, and what follows it stays.
+func TestHeadIsReplacedOverAnySplit(t *testing.T) {
+	const body = "\r\n\r\nGET / HTTP/1.1\r\n\r\n"
+	full := theirHead + body
+	for i := range len(full) + 1 {
+		for _, j := range []int{i, i + 1, i + 3, len(full)} {
+			raw := &fakeSocket{room: -1}
+			c := New(raw)
+			c.Arm(fixedHead(ourHead), false, false)
+			writePieces(t, c, full, i, min(j, len(full)))
+			require.Equal(t, ourHead+body, raw.wrote.String(), "cut at %d and %d", i, j)
+		}
+	}
+}
+
+func TestHeadIsReplacedForEachRequest(t *testing.T) {
+	raw := &fakeSocket{room: -1}
+	c := New(raw)
+	want := ""
+	for _, head := range []string{"A / HTTP/1.1\r\n\r\n", ourHead, "B\r\n\r\n"} {
+		c.Arm(fixedHead(head), false, false)
+		writePieces(t, c, theirHead+"body", 5)
+		writePieces(t, c, "more\r\n\r\n")
+		want += head + "body" + "more\r\n\r\n"
+	}
+	assert.Equal(t, want, raw.wrote.String())
+	assert.EqualValues(t, 3, c.Turn())
+	_, written := c.Counts()
+	assert.EqualValues(t, len(want), written)
+}
+
+func TestUnarmedConnPassesThrough(t *testing.T) {
+	raw := &fakeSocket{room: -1}
+	c := New(raw)
+	writePieces(t, c, theirHead, 7)
+	assert.Equal(t, theirHead, raw.wrote.String())
+	assert.Nil(t, c.TLS())
+}
+
+// A small body goes out with the head; a large one is not copied.
+func TestBodyWithHead(t *testing.T) {
+	for _, tt := range []struct{ body, writes int }{
+		{0, 1},
+		{1, 1},
+		{smallBody, 1},
+		{smallBody + 1, 2},
+		{1 << 20, 2},
+	} {
+		raw := &fakeSocket{room: -1}
+		c := New(raw)
+		c.Arm(fixedHead(ourHead), false, false)
+		body := strings.Repeat("b", tt.body)
+		writePieces(t, c, theirHead+body)
+		assert.Equal(t, tt.writes, raw.writes, "writes for a body of %d", tt.body)
+		assert.Equal(t, ourHead+body, raw.wrote.String())
+	}
+}
+
+// What a failed write returns tells the transport whether anything went out.
+func TestFailedWriteTellsWhetherBytesWentOut(t *testing.T) {
+	tests := []struct {
+		room int // of the socket
+		body int
+		want int // bytes that Write says it took
+	}{
+		{0, 0, 0},
+		{1, 0, 1},
+		{len(ourHead) - 1, 0, 1},
+		{len(ourHead), smallBody + 1, 1},
+		{len(ourHead) + 5, smallBody + 1, 1},
+		{0, smallBody + 1, 0},
+	}
+	for _, tt := range tests {
+		raw := &fakeSocket{room: tt.room}
+		c := New(raw)
+		c.Arm(fixedHead(ourHead), false, false)
+		n, err := c.Write([]byte(theirHead + strings.Repeat("b", tt.body)))
+		assert.ErrorIs(t, err, errSocket)
+		assert.Equal(t, tt.want, n, "room %d, body %d", tt.room, tt.body)
+		_, written := c.Counts()
+		assert.EqualValues(t, raw.wrote.Len(), written, "counted")
+	}
+}
+
+func TestFailedWriteOfBody(t *testing.T) {
+	raw := &fakeSocket{room: len(ourHead) + 3}
+	c := New(raw)
+	c.Arm(fixedHead(ourHead), false, false)
+	writePieces(t, c, theirHead)
+	n, err := c.Write([]byte("abcdef"))
+	assert.ErrorIs(t, err, errSocket)
+	assert.Equal(t, 3, n)
+	_, written := c.Counts()
+	assert.EqualValues(t, len(ourHead)+3, written)
+}
+
+// The property: whatever the transport writes, and in whatever pieces, what
+// goes out is our head and all that follows the first blank line.
+func FuzzHeadReplaced(f *testing.F) {
+	f.Add([]byte(theirHead+"body"), uint64(1))
+	f.Add([]byte("\r\n\r\n\r\n\r\n"), uint64(2))
+	f.Add([]byte("a\r\r\n\r\r\n\r\n\n"), uint64(3))
+	f.Add([]byte("\r\n\r"), uint64(4))
+	f.Fuzz(func(t *testing.T, data []byte, seed uint64) {
+		_, after, found := bytes.Cut(data, []byte("\r\n\r\n"))
+		want := ""
+		if found {
+			want = ourHead + string(after)
+		}
+		raw := &fakeSocket{room: -1}
+		c := New(raw)
+		c.Arm(fixedHead(ourHead), false, false)
+		random := rand.New(rand.NewPCG(seed, 0))
+		var cuts []int
+		for at := 0; at < len(data); {
+			at += 1 + random.IntN(7)
+			cuts = append(cuts, min(at, len(data)))
+		}
+		writePieces(t, c, string(data), cuts...)
+		if got := raw.wrote.String(); got != want {
+			t.Fatalf("got %q\nwant %q", got, want)
+		}
+	})
+}
+
+func TestReadsAreCounted(t *testing.T) {
+	c := New(&fakeSocket{reads: [][]byte{[]byte("abc"), []byte("de")}, end: io.EOF})
+	got, err := io.ReadAll(c)
+	require.NoError(t, err)
+	assert.Equal(t, "abcde", string(got))
+	read, written := c.Counts()
+	assert.EqualValues(t, 5, read)
+	assert.Zero(t, written)
+}
+
+// A connection that a response holds, or that is to be given up, serves no
+// other request, and nothing is written to it.
+func TestHeldAndRetiredAreStale(t *testing.T) {
+	tests := []struct {
+		name   string
+		reused bool
+		before func(c *Conn)
+		want   error
+	}{
+		{"free", true, func(*Conn) {}, nil},
+		{"held", true, func(c *Conn) { c.Hold() }, ErrStale},
+		{"held twice, released once", true, func(c *Conn) { c.Hold(); c.Hold(); c.Release() }, ErrStale},
+		{"released", true, func(c *Conn) { c.Hold(); c.Release() }, nil},
+		{"retired", true, func(c *Conn) { c.Retire() }, ErrStale},
+		{"held and new", false, func(c *Conn) { c.Hold() }, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			raw := &fakeSocket{room: -1}
+			c := New(raw)
+			tt.before(c)
+			c.Arm(fixedHead(ourHead), tt.reused, false)
+			n, err := c.Write([]byte(theirHead))
+			assert.ErrorIs(t, err, tt.want)
+			if tt.want != nil {
+				assert.Zero(t, n)
+				assert.Zero(t, raw.wrote.Len())
+				return
+			}
+			assert.Equal(t, ourHead, raw.wrote.String())
+		})
+	}
+}
+
+// A connection is looked at once for each request: what was written is no
+// reason to call it stale.
+func TestHeldAfterFirstWrite(t *testing.T) {
+	raw := &fakeSocket{room: -1}
+	c := New(raw)
+	c.Arm(fixedHead(ourHead), true, false)
+	writePieces(t, c, theirHead, 4)
+	c.Hold()
+	writePieces(t, c, "body")
+	assert.Equal(t, ourHead+"body", raw.wrote.String())
+}
+
+func TestRetire(t *testing.T) {
+	arm := func(c *Conn) { c.Arm(fixedHead(ourHead), false, false) }
+	tests := []struct {
+		name  string
+		steps func(c *Conn)
+		want  bool // closed
+	}{
+		{"never used", func(c *Conn) { c.Retire() }, true},
+		{"under way", func(c *Conn) { arm(c); c.Retire() }, false},
+		{"under way, then done", func(c *Conn) { arm(c); c.Retire(); c.Rest(1) }, true},
+		{"done, then retired", func(c *Conn) { arm(c); c.Rest(1); c.Retire() }, true},
+		{"an earlier response ends late", func(c *Conn) { arm(c); arm(c); c.Retire(); c.Rest(1) }, false},
+		{"done but not retired", func(c *Conn) { arm(c); c.Rest(1) }, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			raw := &fakeSocket{}
+			c := New(raw)
+			told := 0
+			c.OnClose(func() { told++ })
+			tt.steps(c)
+			assert.Equal(t, tt.want, raw.closes > 0)
+			assert.Equal(t, tt.want, told > 0)
+		})
+	}
+}
+
+func TestOnCloseRunsOnce(t *testing.T) {
+	c := New(&fakeSocket{})
+	told := 0
+	c.OnClose(func() { told++ })
+	require.NoError(t, c.Close())
+	require.NoError(t, c.Close())
+	assert.Equal(t, 1, told)
+	require.NoError(t, New(&fakeSocket{}).Close())
+}
