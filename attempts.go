@@ -36,8 +36,8 @@ func (a *HTTPAdapter) retrying(ctx context.Context, p *PreparedRequest, settings
 		if r != nil {
 			r.body.drain(r)
 		}
-		if err := sleep(ctx, verdict.wait); err != nil {
-			return nil, err
+		if ended := sleep(ctx, verdict.wait); ended != nil {
+			return nil, afterAttempt(ended, r, err)
 		}
 	}
 }
@@ -92,6 +92,20 @@ func failureClassOf(err error) failureClass {
 		return failRead
 	}
 	return failFinal
+}
+
+// afterAttempt is the error of a wait that the context ended: what the last
+// attempt came to is in it.
+func afterAttempt(ended error, r *Response, err error) error {
+	e, ok := errors.AsType[*Error](ended)
+	if !ok {
+		return ended
+	}
+	e.Response, e.MaybeSent = r, r != nil
+	if last, ok := errors.AsType[*Error](err); ok {
+		e.MaybeSent, e.Reused = last.MaybeSent, last.Reused
+	}
+	return e
 }
 
 // sleep waits, or returns the error of a context that ends before.

@@ -233,6 +233,16 @@ func (r *chunkReader) fill() error {
 	return r.err
 }
 
+// close ends the iterator.
+func (r *chunkReader) close() {
+	if r.stop != nil {
+		r.stop()
+	}
+	if r.err == nil {
+		r.err = io.ErrClosedPipe
+	}
+}
+
 // WriteTo hands each piece on in one Write, whatever its size, so that it is
 // one chunk on the wire.
 func (r *chunkReader) WriteTo(w io.Writer) (int64, error) {

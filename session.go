@@ -2,6 +2,7 @@ package requests
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"os"
 	"slices"
@@ -426,6 +427,9 @@ func (c *chain) followAll(ctx context.Context, r *Response) (*Response, error) {
 		}
 		c.settings.Proxies = c.session.proxies(p, c.settings.call, c.settings.environ, true)
 		if r, err = c.exchange(ctx, p); err != nil {
+			if e, ok := errors.AsType[*Error](err); ok {
+				e.MaybeSent = true // what was redirected was
+			}
 			return nil, err
 		}
 		r.History = slices.Clip(c.history) // what is appended to it goes elsewhere

@@ -162,8 +162,22 @@ func (u *upload) waitWhile(ctx context.Context) {
 // end lets go of a writer that waits for the response to be done with.
 func (u *upload) end() {
 	u.stopped.Store(true)
-	if u.ended.CompareAndSwap(false, true) {
-		close(u.done)
+	if !u.ended.CompareAndSwap(false, true) {
+		return
+	}
+	close(u.done)
+	select {
+	case <-u.free:
+		u.letGo()
+		u.unlock()
+	default: // a Read is under way, and lets go when it returns
+	}
+}
+
+// letGo ends an iterator that is not at its end.
+func (u *upload) letGo() {
+	if pieces, ok := u.payload.reader.(*chunkReader); ok {
+		pieces.close()
 	}
 }
 
@@ -181,6 +195,9 @@ func (u *upload) take(read func() (int, error)) (int, error) {
 	n, err := read()
 	u.reading.Store(false)
 	u.sent.Add(int64(n))
+	if u.ended.Load() {
+		u.letGo()
+	}
 	u.unlock()
 	return n, err
 }
@@ -226,8 +243,6 @@ func (r *uploadReader) Read(p []byte) (int, error) {
 		r.u.whole.Store(true)
 	case err != nil && !errors.Is(err, errUploadStopped):
 		_ = r.u.fail(err)
-	case r.left == 0:
-		r.u.whole.Store(true)
 	}
 	return n, err
 }
