@@ -379,10 +379,22 @@ func scenarios() []scenario {
 		{name: "get, connection closed", run: twice(gets("/close", "ok"))},
 		{name: "get without a length", run: gets("/open", "ok")},
 		{name: "get after interim answers", run: gets("/interim", "ok")},
-		{name: "head", run: func(x *torturer) error { r, err := x.session.Head(x.ctx, x.base+"/ok"); return expects(r, err, 200, "") }},
-		{name: "delete", run: func(x *torturer) error { r, err := x.session.Delete(x.ctx, x.base+"/ok"); return expects(r, err, 200, "ok") }},
-		{name: "no content", run: twice(func(x *torturer) error { r, err := x.session.Get(x.ctx, x.base+"/empty"); return expects(r, err, 204, "") })},
-		{name: "not found", run: func(x *torturer) error { r, err := x.session.Get(x.ctx, x.base+"/missing"); return expects(r, err, 404, "ok") }},
+		{name: "head", run: func(x *torturer) error {
+			r, err := x.session.Head(x.ctx, x.base+"/ok")
+			return expects(r, err, 200, "")
+		}},
+		{name: "delete", run: func(x *torturer) error {
+			r, err := x.session.Delete(x.ctx, x.base+"/ok")
+			return expects(r, err, 200, "ok")
+		}},
+		{name: "no content", run: twice(func(x *torturer) error {
+			r, err := x.session.Get(x.ctx, x.base+"/empty")
+			return expects(r, err, 204, "")
+		})},
+		{name: "not found", run: func(x *torturer) error {
+			r, err := x.session.Get(x.ctx, x.base+"/missing")
+			return expects(r, err, 404, "ok")
+		}},
 		{name: "post", run: sends("POST", "/ok", 200, pipe(100))},
 		{name: "post large", run: sends("POST", "/ok", 200, pipe(large))},
 		{name: "put twice", run: twice(seekable("PUT", "/ok", 100_000))},
