@@ -267,8 +267,11 @@ func secretFailures(t *testing.T) map[string]func(*requests.Session) error {
 			require.NoError(t, err)
 			return r.RaiseForStatus()
 		},
-		"bundle":  get("https://127.0.0.1:1/?token="+canaryQuery, requests.CABundle(bundle)),
-		"adapter": func(s *requests.Session) error { _, err := s.Adapter("foo://user:" + canaryPassword + "@a.test"); return err },
+		"bundle": get("https://127.0.0.1:1/?token="+canaryQuery, requests.CABundle(bundle)),
+		"adapter": func(s *requests.Session) error {
+			_, err := s.Adapter("foo://user:" + canaryPassword + "@a.test")
+			return err
+		},
 		"jar": func(s *requests.Session) error {
 			return s.Cookies.Set(&http.Cookie{Name: "a", Value: canaryCookie + "\r\n", Path: "/"})
 		},
@@ -309,15 +312,15 @@ func TestSecretsOfErrors(t *testing.T) {
 	}
 }
 
-// world is two origins and two proxies, by name, in memory.
-type world struct {
+// origins is two origins and two proxies, by name, in memory.
+type origins struct {
 	*requests.Session
 	servers map[string]*testserver.Faults
 }
 
-func newWorld(t *testing.T, opts ...requests.Option) *world {
+func newOrigins(t *testing.T, opts ...requests.Option) *origins {
 	t.Helper()
-	w := &world{servers: map[string]*testserver.Faults{}}
+	w := &origins{servers: map[string]*testserver.Faults{}}
 	ca := testserver.NewCA(t)
 	_, _, config := authority(t)
 	config.Certificates[0] = ca.Leaf("a.test", "b.test")
@@ -341,7 +344,7 @@ func newWorld(t *testing.T, opts ...requests.Option) *world {
 }
 
 // heads are the heads that arrived at a server.
-func (w *world) heads(addr string) string {
+func (w *origins) heads(addr string) string {
 	var b strings.Builder
 	for _, a := range w.servers[addr].Ledger() {
 		b.WriteString(a.Head)
@@ -377,7 +380,7 @@ func TestSecretsOfRedirects(t *testing.T) {
 			}
 			for _, status := range []int{302, 307} {
 				t.Run(fmt.Sprintf("%s, %s, %d", name, step.name, status), func(t *testing.T) {
-					w := newWorld(t)
+					w := newOrigins(t)
 					w.servers[address(step.from)].Enqueue(testserver.Answer{Status: status, Header: []string{"Location: " + step.to + "x"}})
 					r, err := w.Get(t.Context(), step.from, opts...)
 					require.NoError(t, err)
@@ -396,7 +399,7 @@ func TestSecretsOfRedirects(t *testing.T) {
 
 // A userinfo of one URL is for its origin, and a Referer is never sent.
 func TestSecretsOfURLs(t *testing.T) {
-	w := newWorld(t)
+	w := newOrigins(t)
 	w.servers["a.test:80"].Enqueue(testserver.Answer{Status: 302, Header: []string{"Location: http://b.test/"}})
 	_, err := w.Get(t.Context(), "http://user:"+canaryPassword+"@a.test/?token="+canaryQuery+"#"+canaryQuery)
 	require.NoError(t, err)
@@ -407,7 +410,7 @@ func TestSecretsOfURLs(t *testing.T) {
 
 // A cookie of a session goes to the host that set it.
 func TestSecretsOfCookies(t *testing.T) {
-	w := newWorld(t)
+	w := newOrigins(t)
 	w.servers["a.test:80"].Enqueue(testserver.Answer{Header: []string{"Set-Cookie: sid=" + canaryCookie}})
 	_, err := w.Get(t.Context(), "http://a.test/")
 	require.NoError(t, err)
@@ -426,7 +429,7 @@ func TestSecretsOfProxies(t *testing.T) {
 	inBase64 := base64.StdEncoding.EncodeToString([]byte("proxyuser:" + canaryProxy))
 
 	t.Run("tunnel", func(t *testing.T) {
-		w := newWorld(t)
+		w := newOrigins(t)
 		w.servers["proxy.test:8080"].Enqueue(testserver.Answer{Status: 403})
 		_, err := w.Get(t.Context(), "https://a.test/?token="+canaryQuery, proxy,
 			requests.BasicAuth("user", canaryPassword), requests.Cookie("sid", canaryCookie), requests.Header("X-Api-Key", canaryToken))
@@ -447,20 +450,20 @@ func TestSecretsOfProxies(t *testing.T) {
 		noCanary(t, "the origin's request", origin.Ledger()[0].Head)
 	})
 	t.Run("forward", func(t *testing.T) {
-		w := newWorld(t)
+		w := newOrigins(t)
 		_, err := w.Get(t.Context(), "http://a.test/", proxy)
 		require.NoError(t, err)
 		assert.Contains(t, w.heads("proxy.test:8080"), inBase64)
 	})
 	t.Run("redirect away from the proxy", func(t *testing.T) {
-		w := newWorld(t)
+		w := newOrigins(t)
 		w.servers["proxy.test:8080"].Enqueue(testserver.Answer{Status: 302, Header: []string{"Location: https://b.test/"}})
 		_, err := w.Get(t.Context(), "http://a.test/", requests.Proxy("http", "http://proxyuser:"+canaryProxy+"@proxy.test:8080"))
 		require.NoError(t, err)
 		noCanary(t, "the origin's request", w.heads("b.test:443"))
 	})
 	t.Run("no proxy for the host", func(t *testing.T) {
-		w := newWorld(t)
+		w := newOrigins(t)
 		_, err := w.Get(t.Context(), "http://a.test/", proxy, requests.Proxy("http://a.test", ""))
 		require.NoError(t, err)
 		noCanary(t, "the origin's request", w.heads("a.test:80"))
