@@ -67,7 +67,7 @@ func (a *HTTPAdapter) roundTrip(ctx context.Context, p *PreparedRequest, setting
 		t.finish(err)
 		return nil, err
 	}
-	resp, err := rtr.RoundTrip(req)
+	resp, err := t.send(ctx, rtr, req)
 	t.watch.rest()
 	if err != nil {
 		err = t.failure(err)
@@ -87,6 +87,53 @@ func (a *HTTPAdapter) roundTrip(ctx context.Context, p *PreparedRequest, setting
 		return nil, err
 	}
 	return t.response(resp), nil
+}
+
+// blockedGrace is how long a call that was ended waits for its body's reader
+// to return from a Read.
+const blockedGrace = 50 * time.Millisecond
+
+// send has the transport send the request. A transport waits for the reader
+// of the body, which may be blocked for ever: then the call returns without
+// it, and what is left ends when the Read does.
+func (t *trip) send(ctx context.Context, rtr http.RoundTripper, req *http.Request) (*http.Response, error) {
+	if t.upload == nil || t.p.Body.inMem {
+		return rtr.RoundTrip(req)
+	}
+	type outcome struct {
+		resp *http.Response
+		err  error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		resp, err := rtr.RoundTrip(req)
+		done <- outcome{resp, err}
+	}()
+	select {
+	case o := <-done:
+		return o.resp, o.err
+	case <-ctx.Done():
+	}
+	grace := time.NewTimer(blockedGrace)
+	defer grace.Stop()
+	for {
+		select {
+		case o := <-done:
+			return o.resp, o.err
+		case <-grace.C:
+			if !t.upload.reading.Load() {
+				grace.Reset(blockedGrace)
+				continue
+			}
+		}
+		break
+	}
+	go func() {
+		if o := <-done; o.resp != nil {
+			o.resp.Body.Close()
+		}
+	}()
+	return nil, context.Cause(ctx)
 }
 
 // request makes what net/http is given: enough for it to find a connection
