@@ -32,6 +32,7 @@ type trip struct {
 	conn    *wire.Conn   // of HTTP/1.1
 	h2      http.Header  // filled in when the connection turns out to be HTTP/2
 	armed   atomic.Int32 // how many connections were given the request
+	lost    int          // how many of them it was written to in vain
 	turn    int64        // of conn
 	reused  bool
 	written int64 // by conn, before this request
@@ -74,7 +75,7 @@ func (a *HTTPAdapter) roundTrip(ctx context.Context, p *PreparedRequest, setting
 		t.finish(err)
 		return nil, err
 	}
-	if err := checkResponse(resp); err != nil {
+	if err := t.checkResponse(resp); err != nil {
 		resp.Body.Close()
 		err = t.failure(err)
 		t.finish(err)
@@ -150,7 +151,7 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 		if t.transport == nil {
 			t.fillHeader()
 		}
-	} else if replayableMethod(p.Method) {
+	} else if replayable(p) {
 		req.Header = replayableHeader
 	}
 	if p.Body.Len() != 0 {
@@ -240,6 +241,13 @@ var (
 	replayableHeader = http.Header{"User-Agent": nil, "X-Idempotency-Key": nil}
 )
 
+// replayable reports whether sending p twice does what sending it once does,
+// by its method or by the caller's word: a server that is given a key acts
+// once on all that has it.
+func replayable(p *PreparedRequest) bool {
+	return replayableMethod(p.Method) || p.Headers.Has("Idempotency-Key") || p.Headers.Has("X-Idempotency-Key")
+}
+
 // replayableMethod reports whether sending a request twice does what sending
 // it once does.
 func replayableMethod(method string) bool {
@@ -287,7 +295,9 @@ func (t *trip) attach(req *http.Request) error {
 func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	t.armed.Add(1)
 	t.reused = info.Reused
-	lost := t.armed.Load() > 2 && t.conn != nil && t.sentBytes()
+	if t.conn != nil && t.sentBytes() {
+		t.lost++
+	}
 	conn, ok := info.Conn.(*wire.Conn)
 	if !ok {
 		// Once only: whoever sent the headers before may still read them.
@@ -301,7 +311,7 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	t.conn = conn
 	t.read, t.written = conn.Counts()
 	conn.Arm(t, info.Reused, valueOr(t.settings.Stream, false))
-	if lost {
+	if t.lost > 1 {
 		conn.Refuse(errTooManyResends)
 	}
 	t.turn = conn.Turn()
@@ -474,7 +484,10 @@ func (t *trip) restoreFraming(r *Response, resp *http.Response) {
 
 // checkResponse refuses a head with a field that is none, which others on the
 // way may have read otherwise.
-func checkResponse(resp *http.Response) error {
+func (t *trip) checkResponse(resp *http.Response) error {
+	if err := t.checkProtocol(resp); err != nil {
+		return err
+	}
 	n := 0
 	for name, values := range resp.Header {
 		if n += len(values); !isToken(name) {
@@ -595,3 +608,24 @@ const bodyDrain = 64 << 10
 
 // drainTime bounds the reading of such a body where the server dawdles.
 const drainTime = 500 * time.Millisecond
+
+// checkProtocol refuses a response that another protocol's framing is needed
+// for: one of HTTP/2 on a connection of HTTP/1, a change of protocol that
+// nobody asked for (RFC 9110, 15.2.2), and chunks under HTTP/1.0, which has
+// none (RFC 9112, 6.1).
+func (t *trip) checkProtocol(resp *http.Response) error {
+	reason := ""
+	switch {
+	case t.conn == nil:
+	case resp.ProtoMajor != 1:
+		reason = "response is of a protocol that was not agreed on"
+	case resp.StatusCode == http.StatusSwitchingProtocols && !t.p.Headers.Has("Upgrade"):
+		reason = "server switched protocols, which nobody asked for"
+	case resp.ProtoMinor == 0 && resp.Header["Transfer-Encoding"] != nil:
+		reason = "response of HTTP/1.0 has a Transfer-Encoding"
+	}
+	if reason == "" {
+		return nil
+	}
+	return &Error{kind: ErrConnection, reason: reason}
+}

@@ -72,13 +72,19 @@ func contextFailure(ctx context.Context) *Error {
 	}
 	cause := context.Cause(ctx)
 	if !errors.Is(cause, err) {
-		cause = errors.Join(err, cause)
+		cause = &causedError{err, cause}
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return &Error{kind: ErrTimeout, Err: cause, reason: "deadline exceeded"}
 	}
 	return &Error{kind: ErrRequest, Err: cause, reason: "canceled"}
 }
+
+// causedError is an error and what was behind it, in one line.
+type causedError struct{ err, cause error }
+
+func (e *causedError) Error() string   { return e.err.Error() + ": " + e.cause.Error() }
+func (e *causedError) Unwrap() []error { return []error{e.err, e.cause} }
 
 // failure is the error of a request that got no response.
 func (t *trip) failure(err error) error {
@@ -133,6 +139,8 @@ func sourceFailure(err error) *Error {
 func (t *trip) maybeSent(err error) bool {
 	var dial *dialError
 	switch {
+	case t.lost > 0:
+		return true
 	case errors.Is(err, errTooManyResends):
 		return true
 	case errors.As(err, &dial), errors.Is(err, wire.ErrStale), t.armed.Load() == 0:
