@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -32,9 +33,9 @@ type trip struct {
 	conn    *wire.Conn   // of HTTP/1.1
 	h2      http.Header  // filled in when the connection turns out to be HTTP/2
 	armed   atomic.Int32 // how many connections were given the request
-	lost    int          // how many of them it was written to in vain
 	turn    int64        // of conn
 	reused  bool
+	resends int   // connections before conn that bytes of the request went out on
 	written int64 // by conn, before this request
 	read    int64
 
@@ -68,10 +69,16 @@ func (a *HTTPAdapter) roundTrip(ctx context.Context, p *PreparedRequest, setting
 		t.finish(err)
 		return nil, err
 	}
-	resp, err := t.send(ctx, rtr, req)
+	resp, err, left := t.dispatch(ctx, rtr, req)
+	if left {
+		return nil, err
+	}
 	t.watch.rest()
 	if err != nil {
 		err = t.failure(err)
+		if t.upload != nil && t.upload.lock(ctx) {
+			t.upload.unlock() // no Read of the source is under way
+		}
 		t.finish(err)
 		return nil, err
 	}
@@ -90,51 +97,46 @@ func (a *HTTPAdapter) roundTrip(ctx context.Context, p *PreparedRequest, setting
 	return t.response(resp), nil
 }
 
-// blockedGrace is how long a call that was ended waits for its body's reader
-// to return from a Read.
-const blockedGrace = 50 * time.Millisecond
+// cancelGrace is how long a request whose context ended is waited for.
+const cancelGrace = 50 * time.Millisecond
 
-// send has the transport send the request. A transport waits for the reader
-// of the body, which may be blocked for ever: then the call returns without
-// it, and what is left ends when the Read does.
-func (t *trip) send(ctx context.Context, rtr http.RoundTripper, req *http.Request) (*http.Response, error) {
-	if t.upload == nil || t.p.Body.inMem {
-		return rtr.RoundTrip(req)
+// dispatch hands the request to net/http. That waits for a Read of the body's
+// source to return, which a source of the caller's may never do: where the
+// context ends meanwhile the request is left behind, to a goroutine that ends
+// with the Read.
+func (t *trip) dispatch(ctx context.Context, rtr http.RoundTripper, req *http.Request) (resp *http.Response, err error, left bool) {
+	if t.upload == nil || t.p.Body.ready() || ctx.Done() == nil {
+		resp, err = rtr.RoundTrip(req)
+		return resp, err, false
 	}
-	type outcome struct {
-		resp *http.Response
-		err  error
-	}
-	done := make(chan outcome, 1)
+	done, gone := make(chan struct{}), make(chan struct{})
 	go func() {
-		resp, err := rtr.RoundTrip(req)
-		done <- outcome{resp, err}
+		resp, err = rtr.RoundTrip(req)
+		close(done)
+		<-gone
+		if left {
+			if err == nil {
+				resp.Body.Close()
+			}
+			t.finish(context.Cause(ctx))
+		}
 	}()
+	defer close(gone)
 	select {
-	case o := <-done:
-		return o.resp, o.err
+	case <-done:
+		return resp, err, false
 	case <-ctx.Done():
 	}
-	grace := time.NewTimer(blockedGrace)
+	grace := time.NewTimer(cancelGrace)
 	defer grace.Stop()
-	for {
-		select {
-		case o := <-done:
-			return o.resp, o.err
-		case <-grace.C:
-			if !t.upload.reading.Load() {
-				grace.Reset(blockedGrace)
-				continue
-			}
-		}
-		break
+	select {
+	case <-done:
+		return resp, err, false
+	case <-grace.C:
 	}
-	go func() {
-		if o := <-done; o.resp != nil {
-			o.resp.Body.Close()
-		}
-	}()
-	return nil, context.Cause(ctx)
+	e := contextFailure(ctx)
+	e.MaybeSent = true
+	return nil, e, true
 }
 
 // request makes what net/http is given: enough for it to find a connection
@@ -241,9 +243,8 @@ var (
 	replayableHeader = http.Header{"User-Agent": nil, "X-Idempotency-Key": nil}
 )
 
-// replayable reports whether sending p twice does what sending it once does,
-// by its method or by the caller's word: a server that is given a key acts
-// once on all that has it.
+// replayable reports whether a request may be sent twice: by its method, or
+// since the caller gave it a key by which the server knows it again.
 func replayable(p *PreparedRequest) bool {
 	return replayableMethod(p.Method) || p.Headers.Has("Idempotency-Key") || p.Headers.Has("X-Idempotency-Key")
 }
@@ -296,7 +297,7 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	t.armed.Add(1)
 	t.reused = info.Reused
 	if t.conn != nil && t.sentBytes() {
-		t.lost++
+		t.resends++
 	}
 	conn, ok := info.Conn.(*wire.Conn)
 	if !ok {
@@ -311,7 +312,7 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	t.conn = conn
 	t.read, t.written = conn.Counts()
 	conn.Arm(t, info.Reused, valueOr(t.settings.Stream, false))
-	if t.lost > 1 {
+	if t.resends > 1 {
 		conn.Refuse(errTooManyResends)
 	}
 	t.turn = conn.Turn()
@@ -443,6 +444,7 @@ func (t *trip) response(resp *http.Response) *Response {
 		TLS:        t.tlsState(resp),
 	}
 	t.restoreFraming(r, resp)
+	t.heedKeepAlive(resp)
 	r.Encoding, _ = charset.FromContentType(r.Headers.Get("Content-Type"))
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		resp.Body.Close() // nobody asked for another protocol: there is no body
@@ -480,13 +482,19 @@ func (t *trip) restoreFraming(r *Response, resp *http.Response) {
 			r.Headers.Add(f.Name, fromLatin1(f.Value))
 		}
 	}
+	if len(resp.TransferEncoding) > 0 && r.Headers.Has("Content-Length") {
+		t.conn.Retire() // two lengths: RFC 9112, 6.3, has the connection end
+	}
 }
 
 // checkResponse refuses a head with a field that is none, which others on the
 // way may have read otherwise.
 func (t *trip) checkResponse(resp *http.Response) error {
-	if err := t.checkProtocol(resp); err != nil {
-		return err
+	switch {
+	case t.conn != nil && resp.ProtoMajor != 1:
+		return &Error{kind: ErrConnection, reason: "server answered HTTP/1.1 with another protocol"}
+	case resp.ProtoMajor == 1 && resp.ProtoMinor == 0 && resp.Header["Transfer-Encoding"] != nil:
+		return &Error{kind: ErrConnection, extra: ErrChunkedEncoding, reason: "response of HTTP/1.0 has a transfer coding"}
 	}
 	n := 0
 	for name, values := range resp.Header {
@@ -500,6 +508,22 @@ func (t *trip) checkResponse(resp *http.Response) error {
 			itoa(maxHeaderFields) + " header fields"}
 	}
 	return nil
+}
+
+// heedKeepAlive takes the server's word for how long it keeps an idle
+// connection.
+func (t *trip) heedKeepAlive(resp *http.Response) {
+	if t.conn == nil {
+		return
+	}
+	for _, value := range resp.Header["Keep-Alive"] {
+		for param := range strings.SplitSeq(value, ",") {
+			name, text, _ := strings.Cut(strings.TrimSpace(param), "=")
+			if n, err := strconv.ParseUint(text, 10, 24); err == nil && strings.EqualFold(name, "timeout") {
+				t.conn.ExpireIdle(time.Duration(n) * time.Second)
+			}
+		}
+	}
 }
 
 // maxHeaderFields is how many fields a response's head may have.
@@ -608,24 +632,3 @@ const bodyDrain = 64 << 10
 
 // drainTime bounds the reading of such a body where the server dawdles.
 const drainTime = 500 * time.Millisecond
-
-// checkProtocol refuses a response that another protocol's framing is needed
-// for: one of HTTP/2 on a connection of HTTP/1, a change of protocol that
-// nobody asked for (RFC 9110, 15.2.2), and chunks under HTTP/1.0, which has
-// none (RFC 9112, 6.1).
-func (t *trip) checkProtocol(resp *http.Response) error {
-	reason := ""
-	switch {
-	case t.conn == nil:
-	case resp.ProtoMajor != 1:
-		reason = "response is of a protocol that was not agreed on"
-	case resp.StatusCode == http.StatusSwitchingProtocols && !t.p.Headers.Has("Upgrade"):
-		reason = "server switched protocols, which nobody asked for"
-	case resp.ProtoMinor == 0 && resp.Header["Transfer-Encoding"] != nil:
-		reason = "response of HTTP/1.0 has a Transfer-Encoding"
-	}
-	if reason == "" {
-		return nil
-	}
-	return &Error{kind: ErrConnection, reason: reason}
-}
