@@ -36,10 +36,21 @@ func (a *HTTPAdapter) retrying(ctx context.Context, p *PreparedRequest, settings
 		if r != nil {
 			r.body.drain(r)
 		}
-		if ended := sleep(ctx, verdict.wait); ended != nil {
-			return nil, afterAttempt(ended, r, err)
+		if err := sleep(ctx, verdict.wait); err != nil {
+			return nil, afterAttempt(err, r, attempt.Err, &state)
 		}
 	}
+}
+
+// afterAttempt is the error of a wait that was ended: what the attempt before
+// it came to is in it.
+func afterAttempt(err error, r *Response, last error, state *retryState) error {
+	var e, before *Error
+	if errors.As(err, &e) {
+		e.Response, e.attempts = r, state.attempts()
+		e.MaybeSent = r != nil || errors.As(last, &before) && before.MaybeSent
+	}
+	return err
 }
 
 // settled is the outcome of the last attempt under a verdict.
@@ -92,20 +103,6 @@ func failureClassOf(err error) failureClass {
 		return failRead
 	}
 	return failFinal
-}
-
-// afterAttempt is the error of a wait that the context ended: what the last
-// attempt came to is in it.
-func afterAttempt(ended error, r *Response, err error) error {
-	e, ok := errors.AsType[*Error](ended)
-	if !ok {
-		return ended
-	}
-	e.Response, e.MaybeSent = r, r != nil
-	if last, ok := errors.AsType[*Error](err); ok {
-		e.MaybeSent, e.Reused = last.MaybeSent, last.Reused
-	}
-	return e
 }
 
 // sleep waits, or returns the error of a context that ends before.

@@ -233,13 +233,13 @@ func (r *chunkReader) fill() error {
 	return r.err
 }
 
-// close ends the iterator.
-func (r *chunkReader) close() {
-	if r.stop != nil {
+// end stops the iterator where it was not read to its end.
+func (r *chunkReader) end() {
+	if r.next != nil {
 		r.stop()
 	}
 	if r.err == nil {
-		r.err = io.ErrClosedPipe
+		r.err = io.EOF
 	}
 }
 

@@ -2,6 +2,7 @@ package requests
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -301,5 +302,8 @@ func (p *PreparedRequest) String() string {
 
 // GoString is [PreparedRequest.String]: the headers may hold secrets.
 func (p *PreparedRequest) GoString() string { return p.String() }
+
+// LogValue is [PreparedRequest.String], for [log/slog].
+func (p *PreparedRequest) LogValue() slog.Value { return slog.StringValue(p.String()) }
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }

@@ -3,6 +3,7 @@ package requests
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"os"
 	"slices"
@@ -59,6 +60,15 @@ func NewSession(opts ...Option) *Session {
 	}
 	return s
 }
+
+// String tells nothing of what the session holds, which may be secret.
+func (s *Session) String() string { return "<Session>" }
+
+// GoString is [Session.String].
+func (s *Session) GoString() string { return s.String() }
+
+// LogValue is [Session.String], for [log/slog].
+func (s *Session) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // Do sends a request by any method. See the package's [Do]; what the options
 // leave open is the session's.

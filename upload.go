@@ -162,22 +162,22 @@ func (u *upload) waitWhile(ctx context.Context) {
 // end lets go of a writer that waits for the response to be done with.
 func (u *upload) end() {
 	u.stopped.Store(true)
-	if !u.ended.CompareAndSwap(false, true) {
-		return
+	if u.ended.CompareAndSwap(false, true) {
+		close(u.done)
 	}
-	close(u.done)
 	select {
 	case <-u.free:
-		u.letGo()
+		u.endPieces()
 		u.unlock()
-	default: // a Read is under way, and lets go when it returns
+	default: // a Read is under way, which does it
 	}
 }
 
-// letGo ends an iterator that is not at its end.
-func (u *upload) letGo() {
+// endPieces stops an iterator, which would be left waiting otherwise. It is
+// called under the lock.
+func (u *upload) endPieces() {
 	if pieces, ok := u.payload.reader.(*chunkReader); ok {
-		pieces.close()
+		pieces.end()
 	}
 }
 
@@ -196,7 +196,7 @@ func (u *upload) take(read func() (int, error)) (int, error) {
 	u.reading.Store(false)
 	u.sent.Add(int64(n))
 	if u.ended.Load() {
-		u.letGo()
+		u.endPieces()
 	}
 	u.unlock()
 	return n, err
