@@ -65,6 +65,9 @@ func (a *HTTPAdapter) roundTrip(ctx context.Context, p *PreparedRequest, setting
 		t.finish(err)
 		return nil, err
 	}
+	if t.transport == nil {
+		t.watch.start() // another's transport may tell of no connection
+	}
 	resp, err := rtr.RoundTrip(req)
 	t.watch.rest()
 	if err != nil {
