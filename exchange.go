@@ -69,6 +69,9 @@ func (a *HTTPAdapter) roundTrip(ctx context.Context, p *PreparedRequest, setting
 		t.finish(err)
 		return nil, err
 	}
+	if t.transport == nil {
+		t.watch.start() // another's transport may tell of no connection
+	}
 	resp, err, left := t.dispatch(ctx, rtr, req)
 	if left {
 		return nil, err

@@ -51,13 +51,16 @@ func NewSession(opts ...Option) *Session {
 	r.apply(opts, scopeSession)
 	s := &Session{
 		Headers: r.Headers, Params: r.Params, Auth: r.Auth, Cookies: new(CookieJar),
-		Hooks: r.Hooks, Settings: r.Settings, err: r.err,
+		Hooks: r.Hooks, Settings: r.Settings,
 	}
 	for _, c := range r.Cookies {
-		if err := s.Cookies.Set(c); err != nil && s.err == nil {
-			s.err = err
+		if c == nil {
+			r.fail(invalidOption("cookie is nil"))
+		} else if err := s.Cookies.Set(c); err != nil {
+			r.fail(&Error{kind: ErrInvalidHeader, reason: "cookie cannot be kept", Err: err})
 		}
 	}
+	s.err = r.err
 	return s
 }
 
@@ -186,7 +189,7 @@ func (s *Session) prepare(ctx context.Context, p *PreparedRequest, r *Request) e
 //	…
 //	r, err := s.Send(ctx, p, settings)
 func (s *Session) MergeEnvironment(url string, opts ...Option) (Settings, error) {
-	r := Request{URL: url}
+	r := Request{URL: url, err: s.err}
 	r.apply(opts, scopeSend)
 	if r.err != nil {
 		return Settings{}, r.err

@@ -198,8 +198,7 @@ func (c *Conn) Tracked() bool { return c.chunks.chunked() }
 // Write passes b on, but for the head of a request, which it replaces.
 func (c *Conn) Write(b []byte) (int, error) {
 	if c.swallow == passThrough {
-		n, err := c.Conn.Write(b)
-		c.written.Add(int64(n))
+		n, err := c.pass(b)
 		if err != nil {
 			c.failed()
 		}
@@ -221,6 +220,22 @@ func (c *Conn) Write(b []byte) (int, error) {
 	}
 	c.swallow = passThrough
 	return c.writeHead(b, b[end:])
+}
+
+// passBlock is how much is passed on at once: the count of what was written
+// must grow while a large write is under way, for it is what tells a slow peer
+// from a silent one.
+const passBlock = 32 << 10
+
+// pass writes b as it is.
+func (c *Conn) pass(b []byte) (total int, err error) {
+	for {
+		n, err := c.Conn.Write(b[total:min(total+passBlock, len(b))])
+		c.written.Add(int64(n))
+		if total += n; err != nil || total == len(b) {
+			return total, err
+		}
+	}
 }
 
 // headEnd returns where the head ends in b, or -1 where more of it follows.
@@ -264,8 +279,7 @@ func (c *Conn) writeHead(b, rest []byte) (int, error) {
 	c.written.Add(int64(n))
 	if err == nil && len(rest) > 0 {
 		var m int
-		m, err = c.Conn.Write(rest)
-		c.written.Add(int64(m))
+		m, err = c.pass(rest)
 		n += m
 	}
 	switch {

@@ -132,7 +132,8 @@ func TestBodyWithHead(t *testing.T) {
 		{1, 1},
 		{smallBody, 1},
 		{smallBody + 1, 2},
-		{1 << 20, 2},
+		{passBlock, 2},
+		{1 << 20, 33},
 	} {
 		raw := &fakeSocket{room: -1}
 		c := New(raw)
@@ -142,6 +143,33 @@ func TestBodyWithHead(t *testing.T) {
 		assert.Equal(t, tt.writes, raw.writes, "writes for a body of %d", tt.body)
 		assert.Equal(t, ourHead+body, raw.wrote.String())
 	}
+}
+
+// countedSocket looks at the connection's count at each write.
+type countedSocket struct {
+	fakeSocket
+	of     *Conn
+	counts []int64
+}
+
+func (s *countedSocket) Write(b []byte) (int, error) {
+	_, written := s.of.Counts()
+	s.counts = append(s.counts, written)
+	return s.fakeSocket.Write(b)
+}
+
+// The count grows while a large write is under way.
+func TestLargeWriteShowsProgress(t *testing.T) {
+	raw := &countedSocket{fakeSocket: fakeSocket{room: -1}}
+	c := New(raw)
+	raw.of = c
+	n, err := c.Write(make([]byte, 3*passBlock+1))
+	require.NoError(t, err)
+	assert.Equal(t, 3*passBlock+1, n)
+	assert.Equal(t, []int64{0, passBlock, 2 * passBlock, 3 * passBlock}, raw.counts)
+	n, err = c.Write(nil)
+	require.NoError(t, err)
+	assert.Zero(t, n)
 }
 
 // What a failed write returns tells the transport whether anything went out.
