@@ -9,6 +9,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-9ea40bd3/requests/internal/charset"
@@ -28,10 +29,10 @@ type trip struct {
 	ctx       tripContext
 	trace     httptrace.ClientTrace
 
-	conn    *wire.Conn  // of HTTP/1.1
-	h2      http.Header // filled in when the connection turns out to be HTTP/2
-	armed   int         // how many connections were given the request
-	turn    int64       // of conn
+	conn    *wire.Conn   // of HTTP/1.1
+	h2      http.Header  // filled in when the connection turns out to be HTTP/2
+	armed   atomic.Int32 // how many connections were given the request
+	turn    int64        // of conn
 	reused  bool
 	written int64 // by conn, before this request
 	read    int64
@@ -154,9 +155,14 @@ func (c *tripContext) Value(key any) any {
 		return &c.t.trace
 	case connectLimit{}:
 		return valueOr(c.t.settings.Timeouts.Connect, 0)
+	case sendLimit{}:
+		return c.t.sentEnough()
 	}
 	return c.Context.Value(key)
 }
+
+// sendLimit is whether a request was sent too often to dial for it again.
+type sendLimit struct{}
 
 // traceKey is what a context is asked for by [httptrace.ContextClientTrace];
 // nil where that asks for nothing.
@@ -232,12 +238,13 @@ func (t *trip) attach(req *http.Request) error {
 
 // gotConn is told of the connection before the request is written to it.
 func (t *trip) gotConn(info httptrace.GotConnInfo) {
-	t.armed++
+	t.armed.Add(1)
 	t.reused = info.Reused
-	lost := t.armed > 2 && t.conn != nil && t.sentBytes()
+	lost := t.armed.Load() > 2 && t.conn != nil && t.sentBytes()
 	conn, ok := info.Conn.(*wire.Conn)
 	if !ok {
-		if t.transport != nil {
+		// Once only: whoever sent the headers before may still read them.
+		if t.transport != nil && len(t.h2) == 0 {
 			t.fillHeader()
 		}
 		t.watch.start()
@@ -254,6 +261,24 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	t.watch.start()
 }
 
+// How often a request goes out over HTTP/2, where net/http sends it again for
+// as long as servers refuse the stream or go away.
+const (
+	maxHTTP2Sends = 6
+	// Some of the refusals that net/http repeats for any method come after
+	// the server has acted.
+	maxUnsafeHTTP2Sends = 2
+)
+
+// sentEnough reports whether no further connection is made for the request.
+func (t *trip) sentEnough() bool {
+	limit := int32(maxHTTP2Sends)
+	if !replayableMethod(t.p.Method) {
+		limit = maxUnsafeHTTP2Sends
+	}
+	return t.armed.Load() >= limit
+}
+
 func (t *trip) sentBytes() bool {
 	_, written := t.conn.Counts()
 	return written > t.written
@@ -263,7 +288,6 @@ func (t *trip) sentBytes() bool {
 // spelling and order are its own there, and headers that concern a connection
 // have no place.
 func (t *trip) fillHeader() {
-	clear(t.h2)
 	for i := range t.p.Headers.fields {
 		f := &t.p.Headers.fields[i]
 		switch http.CanonicalHeaderKey(f.name) {

@@ -28,7 +28,7 @@ import (
 // script answers one request on each connection, the first with the first
 // answer and so on, and then listens no more. It returns its URL and the bytes
 // of the requests so far.
-func script(t *testing.T, answers ...string) (url string, requests func() []string) {
+func scripted(t *testing.T, answers ...string) (url string, requests func() []string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -117,7 +117,7 @@ func TestPreparedURLs(t *testing.T) {
 
 // TestLeadingSlashesAreSent is test_request_url_handles_leading_path_separators.
 func TestLeadingSlashesAreSent(t *testing.T) {
-	url, seen := script(t, okay)
+	url, seen := scripted(t, okay)
 	_, err := requests.Get(ctx, url+"//v:h")
 	require.NoError(t, err)
 	assert.Contains(t, seen()[0], "GET //v:h HTTP/1.1\r\n")
@@ -126,7 +126,7 @@ func TestLeadingSlashesAreSent(t *testing.T) {
 // TestFragmentsOnRedirects is test_fragment_not_sent_with_request and
 // test_fragment_update_on_redirect.
 func TestFragmentsOnRedirects(t *testing.T) {
-	url, seen := script(t, found("/get#relevant-section"), found("/final-url/"), okay)
+	url, seen := scripted(t, found("/get#relevant-section"), found("/final-url/"), okay)
 	r, err := requests.Get(ctx, url+"/path/to/thing/#view=edit&token=hunter2")
 	require.NoError(t, err)
 	assert.Len(t, r.History, 2)
@@ -141,7 +141,7 @@ func TestFragmentsOnRedirects(t *testing.T) {
 // TestOneHostHeader is test_chunked_upload_uses_only_specified_host_header and
 // test_chunked_upload_doesnt_skip_host_header.
 func TestOneHostHeader(t *testing.T) {
-	url, seen := script(t, okay, okay)
+	url, seen := scripted(t, okay, okay)
 	body := func() requests.Option { return requests.Body(io.MultiReader(strings.NewReader("a"))) }
 	_, err := requests.Post(ctx, url, body())
 	require.NoError(t, err)
@@ -155,7 +155,7 @@ func TestOneHostHeader(t *testing.T) {
 
 // TestChunkedBodyIsDroppedOnRedirect is test_transfer_enc_removal_on_redirect.
 func TestChunkedBodyIsDroppedOnRedirect(t *testing.T) {
-	url, seen := script(t, found("/next"), okay)
+	url, seen := scripted(t, found("/next"), okay)
 	r, err := requests.Post(ctx, url, requests.Header("Content-Type", "text/plain"),
 		requests.Body(io.MultiReader(strings.NewReader("abc"))))
 	require.NoError(t, err)
@@ -168,7 +168,7 @@ func TestChunkedBodyIsDroppedOnRedirect(t *testing.T) {
 
 // TestRedirectBodyIsNotDecoded is test_redirect_with_wrong_gzipped_header.
 func TestRedirectBodyIsNotDecoded(t *testing.T) {
-	url, _ := script(t, strings.Replace(found("/next"), "Content-Length: 0", "Content-Encoding: gzip\r\nContent-Length: 3", 1)+"bad", okay)
+	url, _ := scripted(t, strings.Replace(found("/next"), "Content-Length: 0", "Content-Encoding: gzip\r\nContent-Length: 3", 1)+"bad", okay)
 	r, err := requests.Get(ctx, url)
 	require.NoError(t, err)
 	assert.Equal(t, "ok", r.Text())
@@ -221,7 +221,7 @@ func (s *stuck) Seek(offset int64, whence int) (int64, error) {
 
 // TestRewindFails is test_rewind_body_failed_seek.
 func TestRewindFails(t *testing.T) {
-	url, _ := script(t, strings.Replace(found("/next"), "302 Found", "307 Again", 1), okay)
+	url, _ := scripted(t, strings.Replace(found("/next"), "302 Found", "307 Again", 1), okay)
 	_, err := requests.Post(ctx, url, requests.Body(&stuck{Reader: strings.NewReader("abc")}))
 	require.ErrorIs(t, err, requests.ErrUnrewindableBody)
 }
@@ -366,7 +366,7 @@ func TestReasons(t *testing.T) {
 		"Komm ur t\xe5get":     "500 Server Error: Komm ur t\u00e5get for url: ",
 		"Komm ur t\xc3\xa5get": "500 Server Error: Komm ur t\u00c3\u00a5get for url: ",
 	} {
-		url, _ := script(t, "HTTP/1.1 500 "+sent+"\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+		url, _ := scripted(t, "HTTP/1.1 500 "+sent+"\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
 		r, err := requests.Get(ctx, url)
 		require.NoError(t, err)
 		assert.EqualError(t, r.RaiseForStatus(), want+url+"/")
@@ -376,7 +376,7 @@ func TestReasons(t *testing.T) {
 // TestConflictingContentLengths is test_conflicting_content_lengths: neither
 // is taken.
 func TestConflictingContentLengths(t *testing.T) {
-	url, _ := script(t, "HTTP/1.1 200 OK\r\nContent-Length: 16\r\nContent-Length: 32\r\n\r\n-- Bad Actor. -- Original Content\r\n")
+	url, _ := scripted(t, "HTTP/1.1 200 OK\r\nContent-Length: 16\r\nContent-Length: 32\r\n\r\n-- Bad Actor. -- Original Content\r\n")
 	r, err := requests.Get(ctx, url)
 	require.ErrorIs(t, err, requests.ErrConnection)
 	assert.Nil(t, r)
@@ -384,7 +384,7 @@ func TestConflictingContentLengths(t *testing.T) {
 
 // TestServerThatLeaves is test_multiple_requests: five answers, and no sixth.
 func TestServerThatLeaves(t *testing.T) {
-	url, _ := script(t, okay, okay, okay, okay, okay)
+	url, _ := scripted(t, okay, okay, okay, okay, okay)
 	for range 5 {
 		_, err := requests.Get(ctx, url)
 		require.NoError(t, err)
