@@ -5,5 +5,4 @@ import (
 	"io"
 )
 
-func runGrowth(ctx context.Context, w io.Writer) (bool, error) { return true, nil }
-func runCold(ctx context.Context, w io.Writer) (bool, error)   { return true, nil }
+func runCold(ctx context.Context, w io.Writer) (bool, error) { return true, nil }
