@@ -334,7 +334,7 @@ func validHeaderValue(s string) bool {
 	if s == "" {
 		return true
 	}
-	return !isSpace(s[0]) && !strings.ContainsAny(s, "\r\n")
+	return !isSpace(s[0]) && strings.IndexByte(s, '\n') < 0 && strings.IndexByte(s, '\r') < 0
 }
 
 // isSpace is Python's \s within ASCII.
