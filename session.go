@@ -246,7 +246,7 @@ func (s *Session) merged(p *PreparedRequest, call Settings, bundle bool) (callSe
 		m.Verify.CABundle = s.env.bundle()
 	}
 	if !s.IgnoreEnv && m.Guard == nil {
-		m.environ = s.env.all()
+		m.environ = s.env.proxyVariables()
 	}
 	m.Proxies = s.proxies(p, m.call, m.environ, !bundle)
 	return m, nil
@@ -474,6 +474,7 @@ type environment struct {
 	environ func() []string
 
 	netrcPaths atomic.Pointer[netrcPaths]
+	noProxies  atomic.Pointer[[]string] // an environment that names no proxy
 }
 
 // all returns every variable, as name=value.
@@ -482,6 +483,25 @@ func (e *environment) all() []string {
 		return os.Environ()
 	}
 	return e.environ()
+}
+
+// proxyVariables is all, or nil where no variable names a proxy. Variables
+// that have not changed since they were last looked through are not looked
+// through again: equal strings at one address are compared at a glance.
+func (e *environment) proxyVariables() []string {
+	vars := e.all()
+	if e.environ != nil {
+		return vars // which may be changed in place
+	}
+	if known := e.noProxies.Load(); known != nil && slices.Equal(*known, vars) {
+		return nil
+	}
+	if environProxies(vars) != nil {
+		return vars
+	}
+	seen := vars // escapes, and vars does not
+	e.noProxies.Store(&seen)
+	return nil
 }
 
 func (e *environment) get(name string) (string, bool) {
