@@ -78,7 +78,7 @@ func unrewindable(r *Response, err error, state *retryState) error {
 // failureClassOf tells the policy what an error counts as.
 func failureClassOf(err error) failureClass {
 	var e *Error
-	if !errors.As(err, &e) || errors.Is(err, context.Canceled) || errors.Is(e.kind, ErrTimeout) ||
+	if !errors.As(err, &e) || errors.Is(err, context.Canceled) || e.kind == ErrTimeout ||
 		e.Is(ErrForbiddenAddress) || e.Is(ErrInvalidURL) || e.Is(ErrInvalidHeader) || e.Is(ErrUnrewindableBody) {
 		return failFinal
 	}

@@ -74,6 +74,12 @@ func (a *HTTPAdapter) roundTrip(ctx context.Context, p *PreparedRequest, setting
 		t.finish(err)
 		return nil, err
 	}
+	if err := checkResponse(resp); err != nil {
+		resp.Body.Close()
+		err = t.failure(err)
+		t.finish(err)
+		return nil, err
+	}
 	if t.upload != nil && !t.upload.settle(ctx, resp) {
 		err := t.failure(context.Cause(ctx))
 		resp.Body.Close()
@@ -89,7 +95,7 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 	p, req := t.p, &t.req
 	*req = http.Request{
 		Method: p.Method, URL: t.target(), Host: p.Headers.Get("Host"),
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: plainHeader, Close: announcesClose(&p.Headers),
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: plainHeader,
 	}
 	if p.target.Scheme == "https" || t.transport == nil {
 		t.h2 = http.Header{}
@@ -100,7 +106,7 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 	} else if replayableMethod(p.Method) {
 		req.Header = replayableHeader
 	}
-	if p.Body != nil && (p.Body.Len() != 0 || !p.Body.inMem) {
+	if p.Body.Len() != 0 {
 		if err := t.attach(req); err != nil {
 			return nil, err
 		}
@@ -175,19 +181,6 @@ type keyRecorder struct {
 func (k *keyRecorder) Value(key any) any {
 	k.key = key
 	return nil
-}
-
-// announcesClose reports whether a request says that its connection serves no
-// other after it, which then must hold (RFC 9112, 9.6).
-func announcesClose(h *Headers) bool {
-	for i := h.index("Connection", 0); i >= 0; i = h.index("Connection", i+1) {
-		for token := range strings.SplitSeq(h.fields[i].value, ",") {
-			if strings.EqualFold(strings.TrimSpace(token), "close") {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // plainHeader and replayableHeader stand for the headers of requests whose
@@ -392,7 +385,12 @@ func (t *trip) response(resp *http.Response) *Response {
 		Request:    t.p,
 		TLS:        t.tlsState(resp),
 	}
+	t.restoreFraming(r, resp)
 	r.Encoding, _ = charset.FromContentType(r.Headers.Get("Content-Type"))
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		resp.Body.Close() // nobody asked for another protocol: there is no body
+		resp.Body = http.NoBody
+	}
 	t.body = tripBody{t: t, body: resp.Body}
 	r.body = body{
 		raw:     &t.body,
@@ -414,6 +412,38 @@ func (t *trip) response(resp *http.Response) *Response {
 	}
 	return r
 }
+
+// restoreFraming puts back the fields that net/http took out of the head.
+func (t *trip) restoreFraming(r *Response, resp *http.Response) {
+	if t.conn == nil || len(resp.TransferEncoding) == 0 && !resp.Close {
+		return
+	}
+	for _, f := range t.conn.Framing(t.turn) {
+		if !r.Headers.Has(f.Name) {
+			r.Headers.Add(f.Name, fromLatin1(f.Value))
+		}
+	}
+}
+
+// checkResponse refuses a head with a field that is none, which others on the
+// way may have read otherwise.
+func checkResponse(resp *http.Response) error {
+	n := 0
+	for name, values := range resp.Header {
+		if n += len(values); !isToken(name) {
+			return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response has a header name " +
+				quoteName(name) + " that is no token"}
+		}
+	}
+	if n > maxHeaderFields {
+		return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response has more than " +
+			itoa(maxHeaderFields) + " header fields"}
+	}
+	return nil
+}
+
+// maxHeaderFields is how many fields a response's head may have.
+const maxHeaderFields = 5000
 
 // bodiless reports whether such a response has no body, whatever it says.
 func bodiless(method string, status int) bool {

@@ -42,7 +42,7 @@ func inRequest(p *PreparedRequest, step string, err error) error {
 // withResponse keeps the response in an error of ours.
 func withResponse(err error, r *Response) error {
 	if e, ok := errors.AsType[*Error](err); ok {
-		e.Response = r
+		e.Response, e.MaybeSent = r, true
 	}
 	return err
 }
