@@ -31,6 +31,7 @@ type trip struct {
 
 	conn    *wire.Conn   // of HTTP/1.1
 	h2      http.Header  // filled in when the connection turns out to be HTTP/2
+	filled  bool         // h2 is
 	armed   atomic.Int32 // how many connections were given the request
 	turn    int64        // of conn
 	reused  bool
@@ -97,12 +98,16 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 		Method: p.Method, URL: t.target(), Host: p.Headers.Get("Host"),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: plainHeader,
 	}
-	if p.target.Scheme == "https" || t.transport == nil {
+	if expects := p.Headers.Get("Expect"); p.target.Scheme == "https" || t.transport == nil {
 		t.h2 = http.Header{}
 		req.Header = t.h2
 		if t.transport == nil {
 			t.fillHeader()
+		} else if expects != "" {
+			t.h2["Expect"] = []string{expects}
 		}
+	} else if expects != "" {
+		req.Header = http.Header{"User-Agent": nil, "Expect": {expects}}
 	} else if replayableMethod(p.Method) {
 		req.Header = replayableHeader
 	}
@@ -244,7 +249,7 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	conn, ok := info.Conn.(*wire.Conn)
 	if !ok {
 		// Once only: whoever sent the headers before may still read them.
-		if t.transport != nil && len(t.h2) == 0 {
+		if t.transport != nil && !t.filled {
 			t.fillHeader()
 		}
 		t.watch.start()
@@ -288,6 +293,8 @@ func (t *trip) sentBytes() bool {
 // spelling and order are its own there, and headers that concern a connection
 // have no place.
 func (t *trip) fillHeader() {
+	t.filled = true
+	clear(t.h2)
 	for i := range t.p.Headers.fields {
 		f := &t.p.Headers.fields[i]
 		switch http.CanonicalHeaderKey(f.name) {
