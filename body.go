@@ -5,6 +5,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/seed-9ea40bd3/requests/internal/uri"
@@ -123,6 +124,15 @@ func (p *Payload) Bytes() ([]byte, bool) {
 // Replayable reports whether the body can be sent more than once.
 func (p *Payload) Replayable() bool {
 	return p == nil || p.inMem || p.opener != nil || p.seeker != nil
+}
+
+// ready reports whether reading the body never waits.
+func (p *Payload) ready() bool {
+	switch p.reader.(type) {
+	case *bytes.Reader, *strings.Reader, *os.File:
+		return p.seeker != nil
+	}
+	return p.inMem
 }
 
 // String tells the length, and nothing of the content.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -35,6 +36,7 @@ type trip struct {
 	armed   atomic.Int32 // how many connections were given the request
 	turn    int64        // of conn
 	reused  bool
+	resends int   // connections before conn that bytes of the request went out on
 	written int64 // by conn, before this request
 	read    int64
 
@@ -68,14 +70,20 @@ func (a *HTTPAdapter) roundTrip(ctx context.Context, p *PreparedRequest, setting
 		t.finish(err)
 		return nil, err
 	}
-	resp, err := rtr.RoundTrip(req)
+	resp, err, left := t.dispatch(ctx, rtr, req)
+	if left {
+		return nil, err
+	}
 	t.watch.rest()
 	if err != nil {
 		err = t.failure(err)
+		if t.upload != nil && t.upload.lock(ctx) {
+			t.upload.unlock() // no Read of the source is under way
+		}
 		t.finish(err)
 		return nil, err
 	}
-	if err := checkResponse(resp); err != nil {
+	if err := t.checkResponse(resp); err != nil {
 		resp.Body.Close()
 		err = t.failure(err)
 		t.finish(err)
@@ -90,6 +98,48 @@ func (a *HTTPAdapter) roundTrip(ctx context.Context, p *PreparedRequest, setting
 	return t.response(resp), nil
 }
 
+// cancelGrace is how long a request whose context ended is waited for.
+const cancelGrace = 50 * time.Millisecond
+
+// dispatch hands the request to net/http. That waits for a Read of the body's
+// source to return, which a source of the caller's may never do: where the
+// context ends meanwhile the request is left behind, to a goroutine that ends
+// with the Read.
+func (t *trip) dispatch(ctx context.Context, rtr http.RoundTripper, req *http.Request) (resp *http.Response, err error, left bool) {
+	if t.upload == nil || t.p.Body.ready() || ctx.Done() == nil {
+		resp, err = rtr.RoundTrip(req)
+		return resp, err, false
+	}
+	done, gone := make(chan struct{}), make(chan struct{})
+	go func() {
+		resp, err = rtr.RoundTrip(req)
+		close(done)
+		<-gone
+		if left {
+			if err == nil {
+				resp.Body.Close()
+			}
+			t.finish(context.Cause(ctx))
+		}
+	}()
+	defer close(gone)
+	select {
+	case <-done:
+		return resp, err, false
+	case <-ctx.Done():
+	}
+	grace := time.NewTimer(cancelGrace)
+	defer grace.Stop()
+	select {
+	case <-done:
+		return resp, err, false
+	case <-grace.C:
+	}
+	e := contextFailure(ctx)
+	e.MaybeSent = true
+	return nil, e, true
+}
+
 // request makes what net/http is given: enough for it to find a connection
 // and to frame the body. The head is written by us.
 func (t *trip) request(ctx context.Context) (*http.Request, error) {
@@ -98,18 +148,17 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 		Method: p.Method, URL: t.target(), Host: p.Headers.Get("Host"),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: plainHeader,
 	}
-	if expects := p.Headers.Get("Expect"); p.target.Scheme == "https" || t.transport == nil {
+	if p.target.Scheme == "https" || t.transport == nil {
 		t.h2 = http.Header{}
 		req.Header = t.h2
 		if t.transport == nil {
 			t.fillHeader()
-		} else if expects != "" {
-			t.h2["Expect"] = []string{expects}
 		}
-	} else if expects != "" {
-		req.Header = http.Header{"User-Agent": nil, "Expect": {expects}}
-	} else if replayableMethod(p.Method) {
+	} else if replayable(p) {
 		req.Header = replayableHeader
+	}
+	if value := p.Headers.Get("Expect"); value != "" {
+		t.expect(value)
 	}
 	if p.Body.Len() != 0 {
 		if err := t.attach(req); err != nil {
@@ -129,6 +178,15 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 	t.ctx.Context = t.stoppable(ctx)
 	*req = *req.WithContext(&t.ctx) // the copy stays on the stack
 	return req, nil
+}
+
+// expect has net/http hold the body back until the server asks for it or a
+// time is over, where the value is 100-continue.
+func (t *trip) expect(value string) {
+	if t.h2 == nil {
+		t.req.Header = t.req.Header.Clone() // it is shared
+	}
+	t.req.Header["Expect"] = []string{value}
 }
 
 // stoppable returns a context that t.stop ends where something may have to
@@ -198,6 +256,12 @@ var (
 	replayableHeader = http.Header{"User-Agent": nil, "X-Idempotency-Key": nil}
 )
 
+// replayable reports whether a request may be sent twice: by its method, or
+// since the caller gave it a key by which the server knows it again.
+func replayable(p *PreparedRequest) bool {
+	return replayableMethod(p.Method) || p.Headers.Has("Idempotency-Key") || p.Headers.Has("X-Idempotency-Key")
+}
+
 // replayableMethod reports whether sending a request twice does what sending
 // it once does.
 func replayableMethod(method string) bool {
@@ -245,7 +309,9 @@ func (t *trip) attach(req *http.Request) error {
 func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	t.armed.Add(1)
 	t.reused = info.Reused
-	lost := t.armed.Load() > 2 && t.conn != nil && t.sentBytes()
+	if t.conn != nil && t.sentBytes() {
+		t.resends++
+	}
 	conn, ok := info.Conn.(*wire.Conn)
 	if !ok {
 		// Once only: whoever sent the headers before may still read them.
@@ -259,7 +325,7 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	t.conn = conn
 	t.read, t.written = conn.Counts()
 	conn.Arm(t, info.Reused, valueOr(t.settings.Stream, false))
-	if lost {
+	if t.resends > 1 {
 		conn.Refuse(errTooManyResends)
 	}
 	t.turn = conn.Turn()
@@ -393,6 +459,7 @@ func (t *trip) response(resp *http.Response) *Response {
 		TLS:        t.tlsState(resp),
 	}
 	t.restoreFraming(r, resp)
+	t.heedKeepAlive(resp)
 	r.Encoding, _ = charset.FromContentType(r.Headers.Get("Content-Type"))
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		resp.Body.Close() // nobody asked for another protocol: there is no body
@@ -430,11 +497,20 @@ func (t *trip) restoreFraming(r *Response, resp *http.Response) {
 			r.Headers.Add(f.Name, fromLatin1(f.Value))
 		}
 	}
+	if len(resp.TransferEncoding) > 0 && r.Headers.Has("Content-Length") {
+		t.conn.Retire() // two lengths: RFC 9112, 6.3, has the connection end
+	}
 }
 
 // checkResponse refuses a head with a field that is none, which others on the
 // way may have read otherwise.
-func checkResponse(resp *http.Response) error {
+func (t *trip) checkResponse(resp *http.Response) error {
+	switch {
+	case t.conn != nil && resp.ProtoMajor != 1:
+		return &Error{kind: ErrConnection, reason: "server answered HTTP/1.1 with another protocol"}
+	case resp.ProtoMajor == 1 && resp.ProtoMinor == 0 && resp.Header["Transfer-Encoding"] != nil:
+		return &Error{kind: ErrConnection, extra: ErrChunkedEncoding, reason: "response of HTTP/1.0 has a transfer coding"}
+	}
 	n := 0
 	for name, values := range resp.Header {
 		if n += len(values); !isToken(name) {
@@ -447,6 +523,22 @@ func checkResponse(resp *http.Response) error {
 			itoa(maxHeaderFields) + " header fields"}
 	}
 	return nil
+}
+
+// heedKeepAlive takes the server's word for how long it keeps an idle
+// connection.
+func (t *trip) heedKeepAlive(resp *http.Response) {
+	if t.conn == nil {
+		return
+	}
+	for _, value := range resp.Header["Keep-Alive"] {
+		for param := range strings.SplitSeq(value, ",") {
+			name, text, _ := strings.Cut(strings.TrimSpace(param), "=")
+			if n, err := strconv.ParseUint(text, 10, 24); err == nil && strings.EqualFold(name, "timeout") {
+				t.conn.ExpireIdle(time.Duration(n) * time.Second)
+			}
+		}
+	}
 }
 
 // maxHeaderFields is how many fields a response's head may have.

@@ -11,7 +11,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // ErrStale is what a write to a reused connection returns when the server has
@@ -47,6 +49,11 @@ type Conn struct {
 	track   atomic.Bool // the ends of the response's chunks matter
 	chunks  tracker
 	heads   headWatch
+	eof     atomic.Int64  // the turn whose response the peer cut short
+	keep    atomic.Int64  // how long the peer keeps the connection idle, in ns
+	idle    atomic.Int64  // when the last response came to its end, in ns of Unix time
+	ended   chan struct{} // closed when nothing more is read
+	endOnce sync.Once
 	framing atomic.Pointer[framing]
 }
 
@@ -54,14 +61,14 @@ const passThrough = -1
 
 // New wraps a plain connection.
 func New(raw net.Conn) *Conn {
-	return &Conn{Conn: raw, socket: newPeeker(raw), swallow: passThrough}
+	return &Conn{Conn: raw, socket: newPeeker(raw), swallow: passThrough, ended: make(chan struct{})}
 }
 
 // NewTLS wraps a TLS connection whose handshake is done. raw is the socket
 // under it, and cut the connection that the TLS client was made over.
 func NewTLS(client *tls.Conn, raw net.Conn, cut net.Conn) *Conn {
 	state := client.ConnectionState()
-	c := &Conn{Conn: client, socket: newPeeker(raw), tls: &state, swallow: passThrough}
+	c := &Conn{Conn: client, socket: newPeeker(raw), tls: &state, swallow: passThrough, ended: make(chan struct{})}
 	c.cut, _ = cut.(*cutDetector)
 	return c
 }
@@ -109,6 +116,9 @@ func (c *Conn) Turn() int64 { return c.turn.Load() }
 // the connection may be closed now without anything being cut short.
 func (c *Conn) Rest(turn int64) {
 	c.rested.Store(turn)
+	if c.keep.Load() > 0 {
+		c.idle.Store(time.Now().UnixNano())
+	}
 	if c.retired.Load() && c.turn.Load() == turn {
 		c.Close()
 	}
@@ -129,11 +139,26 @@ func (c *Conn) OnClose(f func()) { c.onClose = f }
 
 // Close closes the connection.
 func (c *Conn) Close() error {
+	c.end()
 	if c.onClose != nil && c.closed.CompareAndSwap(false, true) {
 		c.onClose()
 	}
 	return c.Conn.Close()
 }
+
+// ExpireIdle has the connection serve no request after it was idle for so
+// long: a peer that told when it closes is taken at its word.
+func (c *Conn) ExpireIdle(d time.Duration) { c.keep.Store(int64(d)) }
+
+// expired reports whether the peer has closed the connection by its own word.
+func (c *Conn) expired() bool {
+	keep, idle := c.keep.Load(), c.idle.Load()
+	return keep > 0 && idle > 0 && time.Now().UnixNano()-idle >= keep
+}
+
+// Cut reports whether the peer ended the connection within the head of the
+// response to the request of that turn, or within its body.
+func (c *Conn) Cut(turn int64) bool { return c.eof.Load() == turn }
 
 // AtChunkEnd reports whether the body's first read bytes end at the end of a
 // chunk, as far as chunks are told apart: see [Conn.Arm].
@@ -157,6 +182,9 @@ func (c *Conn) Write(b []byte) (int, error) {
 	if c.swallow == passThrough {
 		n, err := c.Conn.Write(b)
 		c.written.Add(int64(n))
+		if err != nil {
+			c.failed()
+		}
 		return n, err
 	}
 	if err := c.refused; err != nil {
@@ -165,7 +193,7 @@ func (c *Conn) Write(b []byte) (int, error) {
 	}
 	if c.peek {
 		c.peek = false
-		if c.heldBy.Load() > 0 || c.retired.Load() || !c.socket.alive() {
+		if c.heldBy.Load() > 0 || c.retired.Load() || c.expired() || !c.socket.alive() {
 			return 0, ErrStale
 		}
 	}
@@ -250,7 +278,35 @@ func (c *Conn) Read(b []byte) (int, error) {
 	if err == io.EOF && c.cut != nil && c.cut.eof.Load() && c.rested.Load() != c.turn.Load() {
 		err = io.ErrUnexpectedEOF
 	}
+	if err != nil {
+		if turn := c.turn.Load(); err == io.EOF && c.answering(turn) {
+			c.eof.Store(turn)
+		}
+		c.end()
+	}
 	return c.chunks.hold(b[:n], err)
+}
+
+// answering reports whether bytes of the response to the request of that turn
+// came, and not its end.
+func (c *Conn) answering(turn int64) bool { return c.heads.turn == turn && c.rested.Load() != turn }
+
+// end lets go of a writer that waits for the reader to be done.
+func (c *Conn) end() { c.endOnce.Do(func() { close(c.ended) }) }
+
+// writeWait bounds how long a failed write is held back.
+const writeWait = time.Second
+
+// failed holds back the failure of a write in the middle of a request: the
+// transport would close the connection, from which the answer that made the
+// peer stop reading is still to be read.
+func (c *Conn) failed() {
+	timer := time.NewTimer(writeWait)
+	defer timer.Stop()
+	select {
+	case <-c.ended:
+	case <-timer.C:
+	}
 }
 
 // cutDetector notes that the socket under TLS ended.

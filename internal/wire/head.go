@@ -79,7 +79,7 @@ func interim(head []byte) bool {
 // framingFields returns the fields that frame a response, or nil where it has
 // none that net/http takes out.
 func framingFields(turn int64, head []byte) *framing {
-	if !anyField(head, "Connection", "Transfer-Encoding") {
+	if countFields(head, "Connection", "Transfer-Encoding") == 0 && countFields(head, "Content-Length") < 2 {
 		return nil
 	}
 	f := &framing{turn: turn}
@@ -91,16 +91,17 @@ func framingFields(turn int64, head []byte) *framing {
 	return f
 }
 
-// anyField reports whether a head has a field of one of the names.
-func anyField(head []byte, names ...string) bool {
+// countFields counts the fields of a head that have one of the names.
+func countFields(head []byte, names ...string) int {
+	n := 0
 	for len(head) > 0 {
 		line, rest, _ := bytes.Cut(head, []byte("\n"))
 		if name, _, ok := bytes.Cut(line, []byte(":")); ok && isAny(name, names...) {
-			return true
+			n++
 		}
 		head = rest
 	}
-	return false
+	return n
 }
 
 func isAny(name []byte, names ...string) bool {
