@@ -245,7 +245,7 @@ func TestAdvisory51_RefusedExpectation(t *testing.T) {
 		w := newWorld(t)
 		var (
 			mu   sync.Mutex // guards seen
-			seen []string   // request lines, and bodies
+			seen []string   // request lines
 		)
 		note := func(text string) {
 			mu.Lock()
@@ -268,8 +268,7 @@ func TestAdvisory51_RefusedExpectation(t *testing.T) {
 				answer := fmt.Sprintf("HTTP/1.1 %d No\r\nContent-Length: 0\r\n", tt.status)
 				if tt.closes {
 					_, _ = io.WriteString(c, answer+"Connection: close\r\n\r\n")
-					rest, _ := io.ReadAll(br)
-					note("body " + string(rest))
+					_, _ = io.Copy(io.Discard, br)
 					return
 				}
 				_, _ = io.WriteString(c, answer+"\r\n")
@@ -286,11 +285,7 @@ func TestAdvisory51_RefusedExpectation(t *testing.T) {
 		r = get(t, s, "http://a.test/next")
 		assert.Equal(t, http.StatusOK, r.StatusCode)
 		w.close()
-		want := []string{"POST /upload HTTP/1.1", "GET /next HTTP/1.1"}
-		if tt.closes {
-			want = append(want, "body ") // it was not asked for, and not sent
-		}
-		assert.ElementsMatch(t, want, seen)
+		assert.Equal(t, []string{"POST /upload HTTP/1.1", "GET /next HTTP/1.1"}, seen)
 	}
 }
 

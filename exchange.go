@@ -32,7 +32,6 @@ type trip struct {
 
 	conn    *wire.Conn   // of HTTP/1.1
 	h2      http.Header  // filled in when the connection turns out to be HTTP/2
-	filled  bool         // h2 is
 	armed   atomic.Int32 // how many connections were given the request
 	turn    int64        // of conn
 	reused  bool
@@ -157,9 +156,6 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 	} else if replayable(p) {
 		req.Header = replayableHeader
 	}
-	if value := p.Headers.Get("Expect"); value != "" {
-		t.expect(value)
-	}
 	if p.Body.Len() != 0 {
 		if err := t.attach(req); err != nil {
 			return nil, err
@@ -178,15 +174,6 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 	t.ctx.Context = t.stoppable(ctx)
 	*req = *req.WithContext(&t.ctx) // the copy stays on the stack
 	return req, nil
-}
-
-// expect has net/http hold the body back until the server asks for it or a
-// time is over, where the value is 100-continue.
-func (t *trip) expect(value string) {
-	if t.h2 == nil {
-		t.req.Header = t.req.Header.Clone() // it is shared
-	}
-	t.req.Header["Expect"] = []string{value}
 }
 
 // stoppable returns a context that t.stop ends where something may have to
@@ -315,7 +302,7 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	conn, ok := info.Conn.(*wire.Conn)
 	if !ok {
 		// Once only: whoever sent the headers before may still read them.
-		if t.transport != nil && !t.filled {
+		if t.transport != nil && len(t.h2) == 0 {
 			t.fillHeader()
 		}
 		t.watch.start()
@@ -359,8 +346,6 @@ func (t *trip) sentBytes() bool {
 // spelling and order are its own there, and headers that concern a connection
 // have no place.
 func (t *trip) fillHeader() {
-	t.filled = true
-	clear(t.h2)
 	for i := range t.p.Headers.fields {
 		f := &t.p.Headers.fields[i]
 		switch http.CanonicalHeaderKey(f.name) {

@@ -46,7 +46,6 @@ func newTransport(a *HTTPAdapter, rt route) *transport {
 		DialContext:            t.dialPlain,
 		DialTLSContext:         t.dialTLS,
 		DisableCompression:     true,
-		ExpectContinueTimeout:  continueTimeout,
 		MaxIdleConnsPerHost:    size,
 		IdleConnTimeout:        max(or(a.IdleTimeout, defaultIdleTimeout), 0),
 		MaxResponseHeaderBytes: or(a.MaxHeaderBytes, defaultMaxHeaderBytes),
@@ -60,11 +59,6 @@ func newTransport(a *HTTPAdapter, rt route) *transport {
 	}
 	return t
 }
-
-// continueTimeout is how long the body of a request that expects
-// 100-continue waits for the server to ask for it: some never do (RFC 9110,
-// 10.1.1).
-const continueTimeout = time.Second
 
 // offersHTTP2 reports whether TLS offers it: not to a proxy that forwards.
 func (t *transport) offersHTTP2() bool { return !t.adapter.DisableHTTP2 && !t.route.forward }
