@@ -213,3 +213,19 @@ func ExampleTotalTimeout() {
 	// Output:
 	// true
 }
+
+// A response of one's own, for adapters, hooks and tests.
+func ExampleNewResponse() {
+	r := requests.NewResponse(nil, http.StatusOK, "OK", requests.NewHeaders(), nil)
+	defer r.Close()
+	fmt.Println(r, len(r.Content()))
+
+	r = requests.NewResponse(nil, http.StatusOK, "OK", requests.NewHeaders(), strings.NewReader("a\nb\n"))
+	for line, err := range r.Lines() {
+		fmt.Println(line, err)
+	}
+	// Output:
+	// <Response [200]> 0
+	// a <nil>
+	// b <nil>
+}

@@ -1,9 +1,11 @@
 package requests_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -122,7 +124,7 @@ func ExampleJSON() {
 	// Output:
 	// POST /
 	// Content-Type: application/json
-	// {"name":"tea","tags":["hot","<b>"]}
+	// {"name": "tea", "tags": ["hot", "<b>"]}
 }
 
 // A streaming upload: the file is never read into memory.
@@ -305,4 +307,12 @@ func ExampleNewPayload() {
 	// Output:
 	// body of 6 bytes true
 	// body of unknown length false
+}
+
+// What JSON has no form for is an error before anything is sent.
+func ExampleJSON_invalid() {
+	_, err := requests.Post(ctx, "https://example.com/", requests.JSON(math.NaN()))
+	fmt.Println(errors.Is(err, requests.ErrInvalidJSON))
+	// Output:
+	// true
 }

@@ -229,7 +229,7 @@ func ExampleSession_Post() {
 	// Output:
 	// POST /
 	// Content-Type: application/json
-	// [1,2]
+	// [1, 2]
 }
 
 // A Request is a struct of plain fields, which options fill in.

@@ -148,7 +148,7 @@ func ExamplePut() {
 	fmt.Println(r.Text())
 	// Output:
 	// PUT /items/7
-	// {"count":3}
+	// {"count": 3}
 }
 
 func ExamplePatch() {
@@ -165,7 +165,7 @@ func ExamplePatch() {
 	// Output:
 	// PATCH /comments/5804413
 	// Authorization: Basic dXNlcjpwYXNz
-	// {"body":"once I have fed my cat"}
+	// {"body": "once I have fed my cat"}
 }
 
 func ExampleDelete() {

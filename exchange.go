@@ -9,6 +9,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-9ea40bd3/requests/internal/charset"
@@ -28,10 +29,10 @@ type trip struct {
 	ctx       tripContext
 	trace     httptrace.ClientTrace
 
-	conn    *wire.Conn  // of HTTP/1.1
-	h2      http.Header // filled in when the connection turns out to be HTTP/2
-	armed   int         // how many connections were given the request
-	turn    int64       // of conn
+	conn    *wire.Conn   // of HTTP/1.1
+	h2      http.Header  // filled in when the connection turns out to be HTTP/2
+	armed   atomic.Int32 // how many connections were given the request
+	turn    int64        // of conn
 	reused  bool
 	written int64 // by conn, before this request
 	read    int64
@@ -73,6 +74,12 @@ func (a *HTTPAdapter) roundTrip(ctx context.Context, p *PreparedRequest, setting
 		t.finish(err)
 		return nil, err
 	}
+	if err := checkResponse(resp); err != nil {
+		resp.Body.Close()
+		err = t.failure(err)
+		t.finish(err)
+		return nil, err
+	}
 	if t.upload != nil && !t.upload.settle(ctx, resp) {
 		err := t.failure(context.Cause(ctx))
 		resp.Body.Close()
@@ -88,7 +95,7 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 	p, req := t.p, &t.req
 	*req = http.Request{
 		Method: p.Method, URL: t.target(), Host: p.Headers.Get("Host"),
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: plainHeader, Close: announcesClose(&p.Headers),
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: plainHeader,
 	}
 	if p.target.Scheme == "https" || t.transport == nil {
 		t.h2 = http.Header{}
@@ -99,7 +106,7 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 	} else if replayableMethod(p.Method) {
 		req.Header = replayableHeader
 	}
-	if p.Body.Len() != 0 { // with a body of no bytes net/http would write chunks
+	if p.Body.Len() != 0 {
 		if err := t.attach(req); err != nil {
 			return nil, err
 		}
@@ -148,9 +155,14 @@ func (c *tripContext) Value(key any) any {
 		return &c.t.trace
 	case connectLimit{}:
 		return valueOr(c.t.settings.Timeouts.Connect, 0)
+	case sendLimit{}:
+		return c.t.sentEnough()
 	}
 	return c.Context.Value(key)
 }
+
+// sendLimit is whether a request was sent too often to dial for it again.
+type sendLimit struct{}
 
 // traceKey is what a context is asked for by [httptrace.ContextClientTrace];
 // nil where that asks for nothing.
@@ -169,19 +181,6 @@ type keyRecorder struct {
 func (k *keyRecorder) Value(key any) any {
 	k.key = key
 	return nil
-}
-
-// announcesClose reports whether a request says that its connection serves no
-// other after it, which then must hold (RFC 9112, 9.6).
-func announcesClose(h *Headers) bool {
-	for i := h.index("Connection", 0); i >= 0; i = h.index("Connection", i+1) {
-		for token := range strings.SplitSeq(h.fields[i].value, ",") {
-			if strings.EqualFold(strings.TrimSpace(token), "close") {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // plainHeader and replayableHeader stand for the headers of requests whose
@@ -239,12 +238,13 @@ func (t *trip) attach(req *http.Request) error {
 
 // gotConn is told of the connection before the request is written to it.
 func (t *trip) gotConn(info httptrace.GotConnInfo) {
-	t.armed++
+	t.armed.Add(1)
 	t.reused = info.Reused
-	lost := t.armed > 2 && t.conn != nil && t.sentBytes()
+	lost := t.armed.Load() > 2 && t.conn != nil && t.sentBytes()
 	conn, ok := info.Conn.(*wire.Conn)
 	if !ok {
-		if t.transport != nil {
+		// Once only: whoever sent the headers before may still read them.
+		if t.transport != nil && len(t.h2) == 0 {
 			t.fillHeader()
 		}
 		t.watch.start()
@@ -261,6 +261,24 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	t.watch.start()
 }
 
+// How often a request goes out over HTTP/2, where net/http sends it again for
+// as long as servers refuse the stream or go away.
+const (
+	maxHTTP2Sends = 6
+	// Some of the refusals that net/http repeats for any method come after
+	// the server has acted.
+	maxUnsafeHTTP2Sends = 2
+)
+
+// sentEnough reports whether no further connection is made for the request.
+func (t *trip) sentEnough() bool {
+	limit := int32(maxHTTP2Sends)
+	if !replayableMethod(t.p.Method) {
+		limit = maxUnsafeHTTP2Sends
+	}
+	return t.armed.Load() >= limit
+}
+
 func (t *trip) sentBytes() bool {
 	_, written := t.conn.Counts()
 	return written > t.written
@@ -270,7 +288,6 @@ func (t *trip) sentBytes() bool {
 // spelling and order are its own there, and headers that concern a connection
 // have no place.
 func (t *trip) fillHeader() {
-	clear(t.h2)
 	for i := range t.p.Headers.fields {
 		f := &t.p.Headers.fields[i]
 		switch http.CanonicalHeaderKey(f.name) {
@@ -368,7 +385,12 @@ func (t *trip) response(resp *http.Response) *Response {
 		Request:    t.p,
 		TLS:        t.tlsState(resp),
 	}
+	t.restoreFraming(r, resp)
 	r.Encoding, _ = charset.FromContentType(r.Headers.Get("Content-Type"))
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		resp.Body.Close() // nobody asked for another protocol: there is no body
+		resp.Body = http.NoBody
+	}
 	t.body = tripBody{t: t, body: resp.Body}
 	r.body = body{
 		raw:     &t.body,
@@ -390,6 +412,38 @@ func (t *trip) response(resp *http.Response) *Response {
 	}
 	return r
 }
+
+// restoreFraming puts back the fields that net/http took out of the head.
+func (t *trip) restoreFraming(r *Response, resp *http.Response) {
+	if t.conn == nil || len(resp.TransferEncoding) == 0 && !resp.Close {
+		return
+	}
+	for _, f := range t.conn.Framing(t.turn) {
+		if !r.Headers.Has(f.Name) {
+			r.Headers.Add(f.Name, fromLatin1(f.Value))
+		}
+	}
+}
+
+// checkResponse refuses a head with a field that is none, which others on the
+// way may have read otherwise.
+func checkResponse(resp *http.Response) error {
+	n := 0
+	for name, values := range resp.Header {
+		if n += len(values); !isToken(name) {
+			return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response has a header name " +
+				quoteName(name) + " that is no token"}
+		}
+	}
+	if n > maxHeaderFields {
+		return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response has more than " +
+			itoa(maxHeaderFields) + " header fields"}
+	}
+	return nil
+}
+
+// maxHeaderFields is how many fields a response's head may have.
+const maxHeaderFields = 5000
 
 // bodiless reports whether such a response has no body, whatever it says.
 func bodiless(method string, status int) bool {

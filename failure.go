@@ -42,7 +42,7 @@ func inRequest(p *PreparedRequest, step string, err error) error {
 // withResponse keeps the response in an error of ours.
 func withResponse(err error, r *Response) error {
 	if e, ok := errors.AsType[*Error](err); ok {
-		e.Response = r
+		e.Response, e.MaybeSent = r, true
 	}
 	return err
 }
@@ -95,6 +95,9 @@ func (t *trip) classify(err error) *Error {
 	if t.watch.over() {
 		return &Error{kind: ErrReadTimeout, Err: os.ErrDeadlineExceeded, reason: "no response in time"}
 	}
+	if errors.Is(err, errTooManyResends) {
+		return &Error{kind: ErrConnection, Err: errTooManyResends}
+	}
 	if t.upload != nil {
 		if own := t.upload.failure(); own != nil {
 			return sourceFailure(own)
@@ -130,7 +133,9 @@ func sourceFailure(err error) *Error {
 func (t *trip) maybeSent(err error) bool {
 	var dial *dialError
 	switch {
-	case errors.As(err, &dial), errors.Is(err, wire.ErrStale), t.armed == 0:
+	case errors.Is(err, errTooManyResends):
+		return true
+	case errors.As(err, &dial), errors.Is(err, wire.ErrStale), t.armed.Load() == 0:
 		return false
 	case t.conn == nil:
 		return true

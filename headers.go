@@ -3,8 +3,11 @@ package requests
 import (
 	"fmt"
 	"iter"
+	"net/http"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Headers is an ordered list of header fields whose names are compared
@@ -136,6 +139,18 @@ func (h *Headers) Omit(name string) {
 	h.put(headerField{name: name, omit: true})
 }
 
+// moveBefore puts the first field of one name before that of another, where
+// both are there and it comes later.
+func (h *Headers) moveBefore(name, other string) {
+	i, j := h.index(name, 0), h.index(other, 0)
+	if j < 0 || i < j {
+		return
+	}
+	f := h.fields[i]
+	copy(h.fields[j+1:i+1], h.fields[j:i])
+	h.fields[j] = f
+}
+
 // Clone returns a copy that shares nothing with h.
 func (h Headers) Clone() Headers {
 	if h.fields == nil {
@@ -251,7 +266,7 @@ func checkHeaders(h *Headers) error {
 			return &Error{kind: ErrInvalidHeader, reason: "header name " + quoteName(f.name) +
 				" is empty, begins with white space, or holds a colon, a line end or a character outside ASCII"}
 		}
-		if !validHeaderValue(f.value) {
+		if !validHeaderValue(f.value, f.raw) {
 			return &Error{kind: ErrInvalidHeader, reason: "value of header " + quoteName(f.name) +
 				" begins with white space or holds a line end"}
 		}
@@ -278,11 +293,14 @@ func validHeaderName(s string) bool {
 	return true
 }
 
-func validHeaderValue(s string) bool {
+// validHeaderValue goes by characters for text, where a no-break space is
+// white space too, and by bytes for bytes.
+func validHeaderValue(s string, raw bool) bool {
 	if s == "" {
 		return true
 	}
-	return !isSpace(s[0]) && !strings.ContainsAny(s, "\r\n")
+	first, _ := utf8.DecodeRuneInString(s)
+	return !isSpace(s[0]) && (raw || !unicode.IsSpace(first)) && !strings.ContainsAny(s, "\r\n")
 }
 
 // isSpace is Python's \s within ASCII.
@@ -345,4 +363,24 @@ func quoteName(s string) string {
 		s = s[:64] + "..."
 	}
 	return fmt.Sprintf("%q", s)
+}
+
+// lateCookies moves cookies to the end of the Cookie header: those of a
+// challenge come after those of a redirect in the reference's jar, which was
+// copied before the challenge came.
+func (h *Headers) lateCookies(late []*http.Cookie) {
+	i := h.index("Cookie", 0)
+	if i < 0 {
+		return
+	}
+	var first, last []string
+	for pair := range strings.SplitSeq(h.fields[i].value, "; ") {
+		name, value, _ := strings.Cut(pair, "=")
+		if slices.ContainsFunc(late, func(c *http.Cookie) bool { return c.Name == name && c.Value == value }) {
+			last = append(last, pair)
+		} else {
+			first = append(first, pair)
+		}
+	}
+	h.fields[i].value = strings.Join(append(first, last...), "; ")
 }

@@ -136,8 +136,12 @@ func optionRows() []optionRow {
 		{"DigestAuth", DigestAuth("u", "p"), asked, func(r *Request) bool { return r.Auth.(*Digest).Username == "u" }, noAuth},
 		{
 			"Timeout", Timeout(3), anywhere,
-			func(r *Request) bool { return is(r.Timeouts.Connect, 3) && is(r.Timeouts.Read, 3) && r.Timeouts.Total == nil },
-			func(r *Request) bool { return is(r.Timeouts.Connect, 0) && is(r.Timeouts.Read, 0) && r.Timeouts.Total == nil },
+			func(r *Request) bool {
+				return is(r.Timeouts.Connect, 3) && is(r.Timeouts.Read, 3) && r.Timeouts.Total == nil
+			},
+			func(r *Request) bool {
+				return is(r.Timeouts.Connect, 0) && is(r.Timeouts.Read, 0) && r.Timeouts.Total == nil
+			},
 		},
 		{
 			"ConnectTimeout", ConnectTimeout(3), anywhere,

@@ -1,9 +1,7 @@
 package requests
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -88,13 +86,21 @@ func (p *PreparedRequest) prepareMethod(method string) error {
 	if method == "" {
 		method = http.MethodGet
 	}
-	for i := range len(method) {
-		if !isTokenByte(method[i]) {
-			return invalidOption("method %s is no token", quoteName(method))
-		}
+	if !isToken(method) {
+		return invalidOption("method %s is no token", quoteName(method))
 	}
 	p.Method = strings.ToUpper(method)
 	return nil
+}
+
+// isToken reports whether s is a token.
+func isToken(s string) bool {
+	for i := range len(s) {
+		if !isTokenByte(s[i]) {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // isTokenByte reports whether c may stand in a token (RFC 9110, 5.6.2).
@@ -295,16 +301,5 @@ func (p *PreparedRequest) String() string {
 
 // GoString is [PreparedRequest.String]: the headers may hold secrets.
 func (p *PreparedRequest) GoString() string { return p.String() }
-
-// encodeJSON encodes as Requests does where Go can: no HTML escapes.
-func encodeJSON(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, &Error{kind: ErrInvalidJSON, reason: "JSON value cannot be encoded", Err: err}
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
-}
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }

@@ -82,9 +82,12 @@ func (s *Session) redirect(ctx context.Context, p *PreparedRequest, status int, 
 	}
 	next := redirected(p, status, to)
 	next.buildCookies(s.jar())
-	if _, ok := p.auth.(*Digest); ok {
-		next.Headers.Del("Authorization") // it was made for another URI; the server asks anew
-		return next, nil
+	if d, ok := p.auth.(*Digest); ok {
+		if !next.Headers.Has("Authorization") {
+			return next, nil
+		}
+		next.Headers.Del("Authorization")
+		return next, d.Authenticate(ctx, next)
 	}
 	if s.IgnoreEnv || next.Headers.Has("Authorization") || to.Opaque {
 		return next, nil

@@ -180,7 +180,7 @@ func (r *Response) JSON(v any) error {
 	if err := json.Unmarshal(jsonText(b, r.Encoding), v); err != nil {
 		return &Error{
 			kind: ErrJSONDecode, Op: "decode JSON", URL: shownURL(r.URL), Err: err,
-			Request: r.Request, Response: r,
+			Request: r.Request, Response: r, MaybeSent: true,
 		}
 	}
 	return nil

@@ -297,6 +297,8 @@ type chain struct {
 	session  *Session
 	settings callSettings
 	history  []*Response
+	answers  int            // that the auth was asked for
+	late     []*http.Cookie // set by challenges
 }
 
 // exchange sends one request and takes one response, in this order: adapter,
@@ -353,9 +355,16 @@ func (c *chain) respond(ctx context.Context, adapter Adapter, p *PreparedRequest
 	return r, nil
 }
 
+// maxAnswers bounds how often the auth is asked in a call, lest one that
+// answers everything never ends.
+const maxAnswers = 100
+
 // challenge lets the auth answer a response. What it answers goes out on the
 // same adapter, and the response into the history of the next.
 func (c *chain) challenge(ctx context.Context, auth challenger, adapter Adapter, r *Response) (*Response, error) {
+	if c.answers++; c.answers > maxAnswers {
+		return nil, nil
+	}
 	next, err := auth.Challenge(ctx, r)
 	if err != nil {
 		r.Close()
@@ -365,11 +374,11 @@ func (c *chain) challenge(ctx context.Context, auth challenger, adapter Adapter,
 		return nil, nil
 	}
 	c.keepCookies(r)
+	c.late = append(c.late, r.setCookies...)
 	r.body.drain(r)
 	next.buildCookies(c.session.jar())
-	if i := next.Headers.index("Authorization", 0); i >= 0 && !r.Request.Headers.Has("Authorization") {
-		f := next.Headers.fields[i] // goes after the cookies, as in Requests
-		next.Headers.fields = append(slices.Delete(next.Headers.fields, i, i+1), f)
+	if !r.Request.Headers.Has("Authorization") {
+		next.Headers.moveBefore("Cookie", "Authorization") // as if it had been there first
 	}
 	answered, err := c.sendOn(ctx, adapter, next)
 	if err != nil {
@@ -435,7 +444,11 @@ func (c *chain) next(ctx context.Context, r *Response) (*PreparedRequest, error)
 			kind: ErrTooManyRedirects, reason: "exceeded " + itoa(int64(limit)) + " redirects",
 		}), r)
 	}
-	return c.session.redirect(ctx, r.base(), r.StatusCode, location)
+	p, err := c.session.redirect(ctx, r.base(), r.StatusCode, location)
+	if err == nil && len(c.late) > 0 {
+		p.Headers.lateCookies(c.late)
+	}
+	return p, err
 }
 
 // environment is what a session reads of the process, anew for each call.

@@ -86,7 +86,7 @@ func (b *body) load(r *Response) error {
 func (b *body) consumedError(r *Response) error {
 	err := &Error{
 		kind: ErrStreamConsumed, reason: "body was already read by another reader",
-		Op: "read body", URL: shownURL(r.URL), Request: r.Request, Response: r,
+		Op: "read body", URL: shownURL(r.URL), Request: r.Request, Response: r, MaybeSent: true,
 	}
 	if b.err == nil {
 		b.err = err
@@ -237,7 +237,7 @@ func (b *body) fail(r *Response, err error) error {
 	var e *Error
 	if errors.As(err, &e) && e.Response == nil {
 		filled := *e
-		filled.Response = r
+		filled.Response, filled.MaybeSent = r, true
 		if filled.Request == nil {
 			filled.Request = r.Request
 		}
@@ -344,6 +344,9 @@ func (r *Response) Chunks(size int) iter.Seq2[[]byte, error] {
 		var room []byte
 		for {
 			piece, err := b.piece(r, room, size)
+			if size <= 0 && err != nil && err != io.EOF && b.framed != nil && b.decoder == nil {
+				b.data, piece = piece, nil // a chunk that was cut short is none: Partial has it
+			}
 			if len(piece) > 0 && !yield(piece, nil) {
 				return
 			}

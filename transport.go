@@ -281,6 +281,9 @@ func (t *transport) dialTLS(ctx context.Context, _, addr string) (net.Conn, erro
 	if err != nil {
 		return nil, err
 	}
+	if enough, _ := ctx.Value(sendLimit{}).(bool); enough {
+		return nil, errTooManyResends
+	}
 	raw, err := t.reach(ctx, addr)
 	if err != nil {
 		return nil, err

@@ -46,6 +46,8 @@ type Conn struct {
 	onClose func()
 	track   atomic.Bool // the ends of the response's chunks matter
 	chunks  tracker
+	heads   headWatch
+	framing atomic.Pointer[framing]
 }
 
 const passThrough = -1
@@ -136,6 +138,16 @@ func (c *Conn) Close() error {
 // AtChunkEnd reports whether the body's first read bytes end at the end of a
 // chunk, as far as chunks are told apart: see [Conn.Arm].
 func (c *Conn) AtChunkEnd(read int64) bool { return c.chunks.at(read) }
+
+// Framing returns the fields of the response to the request of that turn by
+// which it is framed, as they were sent, where net/http takes some of them
+// out of what it hands over.
+func (c *Conn) Framing(turn int64) []Field {
+	if f := c.framing.Load(); f != nil && f.turn == turn {
+		return f.fields
+	}
+	return nil
+}
 
 // Tracked reports whether the response came in chunks whose ends are known.
 func (c *Conn) Tracked() bool { return c.chunks.chunked() }
@@ -229,9 +241,13 @@ func (c *Conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if n > 0 {
 		c.read.Add(int64(n))
-		c.chunks.follow(c.turn.Load(), c.track.Load())
+		turn := c.turn.Load()
+		c.chunks.follow(turn, c.track.Load())
+		if f := c.heads.take(turn, b[:n]); f != nil {
+			c.framing.Store(f)
+		}
 	}
-	if errors.Is(err, io.EOF) && c.cut != nil && c.cut.eof.Load() && c.rested.Load() != c.turn.Load() {
+	if err == io.EOF && c.cut != nil && c.cut.eof.Load() && c.rested.Load() != c.turn.Load() {
 		err = io.ErrUnexpectedEOF
 	}
 	return c.chunks.hold(b[:n], err)
@@ -249,7 +265,7 @@ func DetectCut(raw net.Conn) net.Conn { return &cutDetector{Conn: raw} }
 
 func (d *cutDetector) Read(b []byte) (int, error) {
 	n, err := d.Conn.Read(b)
-	if errors.Is(err, io.EOF) {
+	if err == io.EOF {
 		d.eof.Store(true)
 	}
 	return n, err

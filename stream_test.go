@@ -1,0 +1,538 @@
+package requests
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func gzipped(s string) []byte {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, _ = io.WriteString(w, s)
+	_ = w.Close()
+	return b.Bytes()
+}
+
+// chunkedServer answers each request with the chunks, each as it is, and
+// counts its connections.
+func chunkedServer(t testing.TB, head string, chunks ...string) (url string, conns *atomic.Int64) {
+	conns = new(atomic.Int64)
+	var answer strings.Builder
+	answer.WriteString("HTTP/1.1 200 OK\r\n" + head + "Transfer-Encoding: chunked\r\n\r\n")
+	for _, c := range chunks {
+		fmt.Fprintf(&answer, "%x;n=v\r\n%s\r\n", len(c), c)
+	}
+	answer.WriteString("0\r\nX-Trailer: end\r\n\r\n")
+	return rawLoop(t, func(n int, c net.Conn, r *bufio.Reader) {
+		conns.Add(1)
+		answerAll(answer.String())(n, c, r)
+	}), conns
+}
+
+// piecesOf is what Chunks hands out.
+func piecesOf(t testing.TB, r *Response, size int) []string {
+	t.Helper()
+	var got []string
+	for piece, err := range r.Chunks(size) {
+		require.NoError(t, err)
+		got = append(got, string(piece))
+	}
+	return got
+}
+
+func TestChunksSizes(t *testing.T) {
+	tests := []struct {
+		size   int
+		pieces []string // as they arrive
+		want   []string
+	}{
+		{0, []string{"ab", "c"}, []string{"ab", "c"}},
+		{0, nil, nil},
+		{-1, []string{"ab", "c"}, []string{"ab", "c"}},
+		{1, []string{"ab", "c"}, []string{"a", "b", "c"}},
+		{2, []string{"abc", "d", "e"}, []string{"ab", "cd", "e"}},
+		{3, []string{"a", "b", "c", "d", "e", "f"}, []string{"abc", "def"}},
+		{100, []string{"a", "b"}, []string{"ab"}},
+		{100, nil, nil},
+	}
+	for _, tt := range tests {
+		assert.Equal(t, tt.want, piecesOf(t, given(nil, slices.Clone(tt.pieces)...), tt.size), "size %d of %q", tt.size, tt.pieces)
+	}
+}
+
+// Large pieces are as large as they were asked for.
+func TestChunksLargerThanTheBuffer(t *testing.T) {
+	const size = 3*arrivalBuffer + 7
+	data := strings.Repeat("0123456789", 100_000)
+	got := piecesOf(t, given(nil, data), size)
+	want := len(data)
+	for i, p := range got {
+		if i < len(got)-1 {
+			assert.Len(t, p, size)
+		}
+		want -= len(p)
+	}
+	assert.Zero(t, want)
+	assert.Equal(t, data, strings.Join(got, ""))
+}
+
+// Over a connection the chunks come as the server framed them.
+func TestChunksAreTheServers(t *testing.T) {
+	long := strings.Repeat("x", 200<<10)
+	url, conns := chunkedServer(t, "", "a", "bcd", long, "ef")
+	s := loopSession(t)
+	tests := []struct {
+		size int
+		want []string
+	}{
+		{0, []string{"a", "bcd", long, "ef"}},
+		{1 << 20, []string{"a", "bcd", long, "ef"}},
+		{2, nil},
+	}
+	for _, tt := range tests {
+		r, err := s.Get(t.Context(), url, Stream())
+		require.NoError(t, err)
+		got := piecesOf(t, r, tt.size)
+		assert.Equal(t, "a"+"bcd"+long+"ef", strings.Join(got, ""))
+		if tt.want != nil {
+			assert.Equal(t, tt.want, got, "size %d", tt.size)
+		} else {
+			assert.Equal(t, []string{"a", "bc", "d", "xx"}, got[:4])
+			assert.Equal(t, "ef", got[len(got)-1])
+		}
+		assert.Equal(t, "end", r.Trailers().Get("x-trailer"))
+	}
+	assert.EqualValues(t, 1, conns.Load(), "a body read to its end gives the connection back")
+}
+
+// Decoded chunks come as they can be decoded, and whole.
+func TestChunksDecoded(t *testing.T) {
+	data := gzipped(strings.Repeat("hello ", 1000))
+	url, _ := chunkedServer(t, "Content-Encoding: gzip\r\n", string(data[:10]), string(data[10:]))
+	s := loopSession(t)
+	for _, size := range []int{0, 7, 1 << 20} {
+		r, err := s.Get(t.Context(), url, Stream())
+		require.NoError(t, err)
+		got := piecesOf(t, r, size)
+		assert.Equal(t, strings.Repeat("hello ", 1000), strings.Join(got, ""), "size %d", size)
+	}
+}
+
+// A body in memory is cut anew each time; any other can be had once.
+func TestChunksTwice(t *testing.T) {
+	r := given(nil, "abc", "de")
+	require.NoError(t, r.body.load(r))
+	for range 2 {
+		assert.Equal(t, []string{"ab", "cd", "e"}, piecesOf(t, r, 2))
+		assert.Equal(t, []string{"abcde"}, piecesOf(t, r, 0))
+		for range r.Chunks(1) {
+			break
+		}
+	}
+	r = given(nil, "abc")
+	assert.Equal(t, []string{"abc"}, piecesOf(t, r, 0))
+	n := 0
+	for piece, err := range r.Chunks(0) {
+		n++
+		assert.Nil(t, piece)
+		assert.ErrorIs(t, err, ErrStreamConsumed)
+	}
+	assert.Equal(t, 1, n)
+}
+
+func TestChunksError(t *testing.T) {
+	var got []string
+	var last error
+	for piece, err := range given(errBoom, "abc", "d").Chunks(3) {
+		if err != nil {
+			last = err
+			continue
+		}
+		got = append(got, string(piece))
+	}
+	assert.Equal(t, []string{"abc", "d"}, got)
+	assert.ErrorIs(t, last, errBoom)
+}
+
+// Leaving early costs the connection, and the next call dials anew.
+func TestChunksLeftEarly(t *testing.T) {
+	url, conns := chunkedServer(t, "", "a", strings.Repeat("b", 1<<20), "c")
+	s := loopSession(t)
+	for range 2 {
+		r, err := s.Get(t.Context(), url, Stream())
+		require.NoError(t, err)
+		for range r.Chunks(0) {
+			break
+		}
+		assert.Nil(t, r.Content())
+		assert.ErrorIs(t, r.Err(), ErrStreamConsumed)
+	}
+	assert.EqualValues(t, 2, conns.Load())
+}
+
+func TestTextChunks(t *testing.T) {
+	tests := []struct {
+		encoding string
+		pieces   []string
+		want     []string
+	}{
+		{"utf-8", []string{"a\xc3", "\xa9b"}, []string{"a", "éb"}},
+		{"utf-8", []string{"a", "\xc3"}, []string{"a", "\uFFFD"}},
+		{"", []string{"a\xc3", "\xa9"}, []string{"a\xc3", "\xa9"}},
+		{"iso-8859-1", []string{"\xe9"}, []string{"é"}},
+		{"no-such", []string{"\xc3", "\xa9"}, []string{"é"}},
+	}
+	for _, tt := range tests {
+		r := given(nil, tt.pieces...)
+		r.Encoding = tt.encoding
+		var got []string
+		for text, err := range r.TextChunks(0) {
+			require.NoError(t, err)
+			got = append(got, text)
+		}
+		assert.Equal(t, tt.want, got, tt.encoding)
+	}
+	var last error
+	for _, err := range given(errBoom, "a").TextChunks(0) {
+		last = err
+	}
+	assert.ErrorIs(t, last, errBoom)
+	src := &pieceReader{pieces: []string{"a", "b"}, err: io.EOF}
+	for range NewResponse(nil, 200, "", Headers{}, src).TextChunks(0) {
+		break
+	}
+	assert.Equal(t, 1, src.closed)
+}
+
+// The states of a body: what each reader gives after each other one.
+func TestBodyStates(t *testing.T) {
+	readSome := func(r *Response) { _, _ = io.ReadFull(r, make([]byte, 2)) }
+	readAll := func(r *Response) { _, _ = io.Copy(io.Discard, onlyReader{r}) }
+	tests := []struct {
+		name   string
+		before func(r *Response)
+		want   string // of Content
+		err    error
+	}{
+		{"fresh", func(*Response) {}, "abcd", nil},
+		{"after Content", func(r *Response) { r.Content() }, "abcd", nil},
+		{"after a part", readSome, "", ErrStreamConsumed},
+		{"after the whole", readAll, "", ErrStreamConsumed},
+		{"after Close", func(r *Response) { r.Close() }, "", ErrStreamConsumed},
+		{"after Content and Close", func(r *Response) { r.Content(); r.Close() }, "abcd", nil},
+		{"after a part and Close", func(r *Response) { readSome(r); r.Close() }, "", ErrStreamConsumed},
+		{"after Chunks", func(r *Response) {
+			for range r.Chunks(0) {
+			}
+		}, "", ErrStreamConsumed},
+		{"after Raw", func(r *Response) { _, _ = io.ReadAll(r.Raw()) }, "", ErrStreamConsumed},
+		{"after WriteTo", func(r *Response) { _, _ = r.WriteTo(io.Discard) }, "", ErrStreamConsumed},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := given(nil, "ab", "cd")
+			tt.before(r)
+			for range 2 {
+				got, err := r.ReadAll()
+				assert.ErrorIs(t, err, tt.err)
+				if tt.err == nil {
+					assert.Equal(t, tt.want, string(got))
+					assert.NoError(t, r.Err())
+				} else {
+					assert.ErrorIs(t, r.Err(), tt.err)
+				}
+				assert.Equal(t, tt.want, string(r.Content()))
+				assert.Equal(t, tt.want, r.Text())
+			}
+		})
+	}
+}
+
+// A part that was read can be read on.
+func TestReadGoesOn(t *testing.T) {
+	r := given(nil, "ab", "cd")
+	b := make([]byte, 3)
+	n, err := r.Read(b)
+	require.NoError(t, err)
+	assert.Equal(t, "ab", string(b[:n]))
+	assert.Nil(t, r.Content(), "a second reader gets nothing")
+	rest, err := io.ReadAll(onlyReader{r})
+	require.NoError(t, err)
+	assert.Equal(t, "cd", string(rest))
+	n, err = r.Read(b)
+	assert.Zero(t, n)
+	assert.Equal(t, io.EOF, err)
+}
+
+func TestReadAfterClose(t *testing.T) {
+	r := given(nil, "ab", "cd")
+	_, err := r.Read(make([]byte, 2))
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	_, err = r.Read(make([]byte, 2))
+	assert.ErrorIs(t, err, ErrStreamConsumed)
+	_, err = r.Read(make([]byte, 2))
+	assert.ErrorIs(t, err, ErrStreamConsumed)
+}
+
+// A failure stays: the same error each time, the part to be had apart.
+func TestFailedBody(t *testing.T) {
+	r := given(errBoom, "ab", "c")
+	first, err := r.ReadAll()
+	assert.ErrorIs(t, err, errBoom)
+	assert.Equal(t, "abc", string(first))
+	again, err2 := r.ReadAll()
+	assert.Equal(t, err, err2)
+	assert.Equal(t, "abc", string(again))
+	assert.Nil(t, r.Content())
+	assert.Empty(t, r.Text())
+	assert.Equal(t, "abc", string(r.Partial()))
+	assert.Equal(t, err, r.Err())
+	_, err = r.Read(make([]byte, 1))
+	assert.Equal(t, err2, err)
+	_, err = r.WriteTo(io.Discard)
+	assert.ErrorIs(t, err, errBoom)
+	for _, err := range r.Chunks(0) {
+		assert.ErrorIs(t, err, errBoom)
+	}
+	assert.ErrorIs(t, r.JSON(new(any)), errBoom)
+
+	whole := given(nil, "abc")
+	whole.Content()
+	assert.Nil(t, whole.Partial(), "nothing is partial of a body that is whole")
+}
+
+func TestReadAndWriteToOfLoadedBody(t *testing.T) {
+	r := given(nil, "abcde")
+	require.Equal(t, "abcde", r.Text())
+	b := make([]byte, 2)
+	n, err := r.Read(b)
+	require.NoError(t, err)
+	assert.Equal(t, "ab", string(b[:n]))
+	var rest bytes.Buffer
+	m, err := r.WriteTo(&rest)
+	require.NoError(t, err)
+	assert.EqualValues(t, 3, m)
+	assert.Equal(t, "cde", rest.String())
+	_, err = r.Read(b)
+	assert.Equal(t, io.EOF, err)
+	m, err = r.WriteTo(&rest)
+	require.NoError(t, err)
+	assert.Zero(t, m)
+	assert.Equal(t, "abcde", r.Text(), "Content does not move")
+	got, err := io.ReadAll(r.Raw())
+	require.NoError(t, err)
+	assert.Empty(t, got)
+}
+
+func TestWriteTo(t *testing.T) {
+	var b bytes.Buffer
+	n, err := given(nil, "ab", "cd").WriteTo(&b)
+	require.NoError(t, err)
+	assert.EqualValues(t, 4, n)
+	assert.Equal(t, "abcd", b.String())
+
+	b.Reset()
+	n, err = given(errBoom, "ab").WriteTo(&b)
+	assert.ErrorIs(t, err, errBoom)
+	assert.EqualValues(t, 2, n)
+
+	_, err = given(nil, "ab").WriteTo(&writesOf{fail: 1})
+	assert.ErrorIs(t, err, errBoom)
+}
+
+// Raw gives what crossed the wire, before any decoding.
+func TestRaw(t *testing.T) {
+	data := gzipped("hello")
+	url := loopServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		_, _ = w.Write(data)
+	})
+	s := loopSession(t)
+	r, err := s.Get(t.Context(), url, Stream())
+	require.NoError(t, err)
+	got, err := io.ReadAll(r.Raw())
+	require.NoError(t, err)
+	assert.Equal(t, data, got)
+
+	r, err = s.Get(t.Context(), url)
+	require.NoError(t, err)
+	assert.Equal(t, "hello", r.Text())
+}
+
+// A body that ends early is an error always, whatever told its length.
+func TestTruncatedBody(t *testing.T) {
+	tests := []struct {
+		name, answer string
+		kind         error
+		partial      string
+	}{
+		{"length", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", ErrChunkedEncoding, "abc"},
+		{"chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n9\r\nd", ErrChunkedEncoding, "abcd"},
+		{"no last chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", ErrChunkedEncoding, "abc"},
+		{"bad chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n", ErrChunkedEncoding, "abc"},
+		{
+			"coding", "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n" + string(gzipped("abc")[:12]),
+			ErrContentDecoding, "a",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			url := rawLoop(t, func(_ int, c net.Conn, r *bufio.Reader) {
+				if readHead(r) != "" {
+					_, _ = io.WriteString(c, tt.answer)
+				}
+			})
+			s := loopSession(t)
+			_, err := s.Get(t.Context(), url+"/?secret=1")
+			require.ErrorIs(t, err, tt.kind)
+			e := asError(t, err)
+			require.NotNil(t, e.Response)
+			assert.Equal(t, tt.partial, string(e.Response.Partial()))
+			assert.True(t, e.MaybeSent)
+			assert.NotContains(t, err.Error(), "secret")
+			assert.NotNil(t, e.Request)
+
+			r, err := s.Get(t.Context(), url, Stream())
+			require.NoError(t, err)
+			assert.Nil(t, r.Content())
+			assert.ErrorIs(t, r.Err(), tt.kind)
+			assert.Equal(t, tt.partial, string(r.Partial()))
+		})
+	}
+}
+
+func TestLimits(t *testing.T) {
+	url := loopServer(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/bomb" {
+			w.Header().Set("Content-Encoding", "gzip")
+			_, _ = w.Write(gzipped(strings.Repeat("x", 4<<20)))
+			return
+		}
+		fmt.Fprint(w, "0123456789")
+	})
+	tests := []struct {
+		path string
+		opts []Option
+		ok   bool
+	}{
+		{"/", []Option{MaxBody(10)}, true},
+		{"/", []Option{MaxBody(9)}, false},
+		{"/", []Option{MaxBody(-1)}, true},
+		{"/bomb", nil, true},
+		{"/bomb", []Option{MaxBody(4 << 20)}, true},
+		{"/bomb", []Option{MaxBody(4<<20 - 1)}, false},
+		{"/bomb", []Option{MaxExpansion(10)}, false},
+		{"/bomb", []Option{MaxExpansion(1e6)}, true},
+	}
+	s := loopSession(t)
+	for _, tt := range tests {
+		r, err := s.Get(t.Context(), url+tt.path, tt.opts...)
+		if tt.ok {
+			require.NoError(t, err)
+			assert.NotEmpty(t, r.Content())
+			continue
+		}
+		assert.ErrorIs(t, err, ErrTooLarge)
+		assert.NotErrorIs(t, err, ErrContentDecoding)
+	}
+	r, err := s.Get(t.Context(), url, Stream(), MaxBody(4))
+	require.NoError(t, err)
+	got, err := r.ReadAll()
+	assert.ErrorIs(t, err, ErrTooLarge)
+	assert.Equal(t, "0123", string(got), "the limit's worth is to be had")
+}
+
+func TestUnknownCodings(t *testing.T) {
+	many := strings.Repeat("gzip, ", 20) + "gzip"
+	url := loopServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Encoding", many)
+		_, _ = w.Write([]byte("x"))
+	})
+	_, err := loopSession(t).Get(t.Context(), url)
+	assert.ErrorIs(t, err, ErrContentDecoding)
+}
+
+// Many may read a response that was read whole.
+func TestLoadedBodyIsShared(t *testing.T) {
+	url := loopServer(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"a":1}`) })
+	r, err := loopSession(t).Get(t.Context(), url)
+	require.NoError(t, err)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			var v map[string]int
+			assert.NoError(t, r.JSON(&v))
+			assert.Equal(t, `{"a":1}`, r.Text())
+			assert.Len(t, piecesOf(t, r, 3), 3)
+			assert.Len(t, collectLines(t, r), 1)
+			assert.NoError(t, r.Close())
+		})
+	}
+	wg.Wait()
+}
+
+// Bodies of every size are read whole: with a length and without, at the
+// edges of the buffers.
+func TestContentOfAllSizes(t *testing.T) {
+	data := strings.Repeat("0123456789abcdef", 3*bufferSize/16)
+	url := loopServer(t, func(w http.ResponseWriter, r *http.Request) {
+		var n int
+		_, _ = fmt.Sscan(r.URL.Query().Get("n"), &n)
+		if r.URL.Path == "/length" {
+			w.Header().Set("Content-Length", fmt.Sprint(n))
+		} else {
+			_ = http.NewResponseController(w).Flush()
+		}
+		_, _ = io.WriteString(w, data[:n])
+	})
+	s := loopSession(t)
+	for _, n := range []int{0, 1, 511, bufferSize - 1, bufferSize, bufferSize + 1, 2 * bufferSize, 3 * bufferSize} {
+		for _, path := range []string{"/length", "/chunked"} {
+			r, err := s.Get(t.Context(), fmt.Sprintf("%s%s?n=%d", url, path, n))
+			require.NoError(t, err)
+			if r.Text() != data[:n] {
+				t.Errorf("%s: %d bytes, want %d", path, len(r.Content()), n)
+			}
+		}
+	}
+}
+
+func TestDrainedBodyKeepsItsError(t *testing.T) {
+	h := &heldBody{Reader: bytes.NewReader([]byte("ab")), err: errBoom}
+	got, err := io.ReadAll(h)
+	assert.Equal(t, "ab", string(got))
+	assert.ErrorIs(t, err, errBoom)
+	assert.NoError(t, h.Close())
+	h = &heldBody{Reader: bytes.NewReader([]byte("ab"))}
+	_, err = io.ReadAll(h)
+	assert.NoError(t, err)
+}
+
+func TestOnCloseOfClosedBody(t *testing.T) {
+	n := 0
+	r := given(nil, "a")
+	require.NoError(t, r.Close())
+	r.body.onClose(func() { n++ })
+	assert.Equal(t, 1, n)
+	r = given(nil, "a")
+	r.body.onClose(func() { n++ })
+	r.Close()
+	r.Close()
+	assert.Equal(t, 2, n)
+	assert.True(t, errors.Is(r.body.load(r), ErrStreamConsumed))
+}
