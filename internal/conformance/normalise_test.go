@@ -33,6 +33,12 @@ func TestDigestCheck(t *testing.T) {
 		{"wrong response", mufasa, "GET", value("MD5", sha), "{WRONG RESPONSE}"},
 		{"wrong method", mufasa, "PUT", value("MD5", md5), "{WRONG RESPONSE}"},
 		{"wrong password", [][2]string{{"Mufasa", "x"}}, "GET", value("MD5", md5), "{WRONG RESPONSE}"},
+		{
+			"beyond ASCII", [][2]string{{"J\u00e4s\u00f8n", "p"}}, "GET",
+			// The user as UTF-8 bytes, each shown as a character.
+			strings.NewReplacer("Mufasa", "J\u00c3\u00a4s\u00c3\u00b8n").Replace(value("MD5", "13f99a6a2caf3478e5db25fe956c121d")),
+			"{RESPONSE}",
+		},
 		{"unknown user", nil, "GET", value("MD5", md5), "{WRONG RESPONSE}"},
 		{"unknown algorithm", mufasa, "GET", value("MD6", md5), "{WRONG RESPONSE}"},
 	}
