@@ -173,16 +173,21 @@ func TestBadCases(t *testing.T) {
 		{"unknown key of a reading", `[{"name": "a/b", "calls": [{"read": {"as": "text", "teapot": 1}}]}]`, "teapot"},
 		{"unknown retry", `[{"name": "a/b", "session": {"mounts": [{"prefix": "", "retries": {"teapot": 1}}]}}]`, "teapot"},
 		{"three in a pair", `[{"name": "a/b", "calls": [{"headers": [["a", "b", "c"]]}]}]`, "list of 3"},
-		{"no name", `[{"expect": {}}]`, "no name"},
-		{"nothing expected", `[{"name": "a/b"}]`, "nothing expected"},
-		{"text after", `[] []`, "after"},
-		{"no list", `{}`, "object"},
+		{"nothing expected", `[{"name": "a/b"}]`, "nothing is expected"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := ParseCases([]byte(tt.text))
-			assert.ErrorContains(t, err, tt.want)
+			got := run(t, tt.text, nil)
+			assert.Equal(t, Failed, got.Verdict)
+			assert.Equal(t, "a/b", got.Case.Name)
+			require.Len(t, got.Why, 1)
+			assert.Contains(t, got.Why[0], tt.want)
+			assert.Empty(t, Report{got}.Record())
 		})
+	}
+	for text, want := range map[string]string{`[{"expect": {}}]`: "no name", `[] []`: "after", `{}`: "object"} {
+		_, err := ParseCases([]byte(text))
+		assert.ErrorContains(t, err, want)
 	}
 }
 

@@ -60,6 +60,9 @@ func (r *Runner) Run(ctx context.Context, corpus Corpus) (Report, error) {
 
 // one replays a case and judges it.
 func (r *Runner) one(ctx context.Context, c *Case) Result {
+	if c.err != nil {
+		return Result{Case: c, Why: []string{"runner: not of the format: " + c.err.Error()}}
+	}
 	got, err := Replay(ctx, r.Authority, c)
 	if err != nil {
 		return Result{Case: c, Why: []string{"runner: " + err.Error()}}
