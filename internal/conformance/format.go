@@ -77,6 +77,16 @@ func (c *Case) pauses() bool {
 	return false
 }
 
+// timed reports whether a call of the case has a timeout.
+func (c *Case) timed() bool {
+	for i := range c.Calls {
+		if c.Calls[i].Timeout != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // Answer is one answer of an origin. The zero value answers with no bytes.
 type Answer struct {
 	// Raw is the answer as text, one byte a character; nil where RawB64 is it.
