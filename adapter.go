@@ -112,12 +112,15 @@ func (a *HTTPAdapter) Send(ctx context.Context, p *PreparedRequest, settings Set
 func (a *HTTPAdapter) once(ctx context.Context, p *PreparedRequest, settings Settings, rt route) (*Response, error) {
 	for asked, sent, tries := 0, 0, 0; ; tries++ {
 		r, err := a.roundTrip(ctx, p, settings, rt)
-		var e *Error
-		if errors.As(err, &e) && tries < maxSilentTries && e.lost(p, sent) && ctx.Err() == nil {
-			sent += e.sends
-			continue
+		if err != nil {
+			e, ok := errors.AsType[*Error](err)
+			if ok && tries < maxSilentTries && e.lost(p, sent) && ctx.Err() == nil {
+				sent += e.sends
+				continue
+			}
+			return nil, err
 		}
-		if err != nil || !rt.forward || r.StatusCode != http.StatusProxyAuthRequired || !p.Body.Replayable() ||
+		if !rt.forward || r.StatusCode != http.StatusProxyAuthRequired || !p.Body.Replayable() ||
 			!a.transport(rt).auth.challenged(rt.proxy, rawValues(r.Headers, "Proxy-Authenticate"), asked) {
 			return r, err
 		}

@@ -113,11 +113,16 @@ const cancelGrace = 50 * time.Millisecond
 // source to return, which a source of the caller's may never do: where the
 // context ends meanwhile the request is left behind, to a goroutine that ends
 // with the Read.
-func (t *trip) dispatch(ctx context.Context, rtr http.RoundTripper, req *http.Request) (resp *http.Response, err error, left bool) {
+func (t *trip) dispatch(ctx context.Context, rtr http.RoundTripper, req *http.Request) (_ *http.Response, _ error, left bool) {
 	if t.upload == nil || t.p.Body.ready() || ctx.Done() == nil {
-		resp, err = rtr.RoundTrip(req)
+		resp, err := rtr.RoundTrip(req)
 		return resp, err, false
 	}
+	return t.dispatchAside(ctx, rtr, req)
+}
+
+// dispatchAside is dispatch for a source that may block.
+func (t *trip) dispatchAside(ctx context.Context, rtr http.RoundTripper, req *http.Request) (resp *http.Response, err error, left bool) {
 	done, gone := make(chan struct{}), make(chan struct{})
 	go func() {
 		resp, err = rtr.RoundTrip(req)
