@@ -233,6 +233,16 @@ func (r *chunkReader) fill() error {
 	return r.err
 }
 
+// end stops the iterator where it was not read to its end.
+func (r *chunkReader) end() {
+	if r.next != nil {
+		r.stop()
+	}
+	if r.err == nil {
+		r.err = io.EOF
+	}
+}
+
 // WriteTo hands each piece on in one Write, whatever its size, so that it is
 // one chunk on the wire.
 func (r *chunkReader) WriteTo(w io.Writer) (int64, error) {

@@ -244,7 +244,21 @@ func testHandshakeStall(t *testing.T) {
 }
 
 func testHandshakeCut(t *testing.T) {
-	for _, e := range []testserver.Effect{testserver.Reset, testserver.HalfClose} {
+	t.Run("reset", func(t *testing.T) {
+		watch := testserver.NewWatch(t)
+		srv := newRawServer(t, func(conn net.Conn) {
+			conn.Read(make([]byte, 1)) // a reset at once may come before the connection is made
+			conn.(*net.TCPConn).SetLinger(0)
+		})
+		s := newFaultSession(nil)
+		w := sslFailure()
+		w.causes = causes(syscall.ECONNRESET)
+		failedGet(t, s, "https://"+srv.addr()+"/", w)
+		require.NoError(t, s.Close())
+		srv.close()
+		watch.Nothing()
+	})
+	for _, e := range []testserver.Effect{testserver.HalfClose} {
 		t.Run(e.String(), func(t *testing.T) {
 			watch := testserver.NewWatch(t)
 			ca, _, config := authority(t)

@@ -70,7 +70,7 @@ func uploadFaults() []faultRow {
 			want: want{status: 417, body: "ok"}, reuse: true, check: wholeUpload("body"),
 		},
 		{
-			id: "F64", name: "Expect and a redirect", upload: texted("body"), opts: []requests.Option{expect},
+			id: "F64", name: "Expect and a redirect", method: "POST", opts: []requests.Option{expect, requests.BodyText("body")},
 			answers: script(testserver.Answer{Status: 307, Early: true, Header: []string{"Location: /other"}}),
 			want:    want{body: "ok"}, reuse: true, check: wholeUpload("body"),
 		},

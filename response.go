@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -253,6 +254,9 @@ func (r *Response) String() string { return "<Response [" + itoa(int64(r.StatusC
 
 // GoString is [Response.String]: the headers may hold secrets.
 func (r *Response) GoString() string { return r.String() }
+
+// LogValue is [Response.String], for [log/slog].
+func (r *Response) LogValue() slog.Value { return slog.StringValue(r.String()) }
 
 // usualFields is how many fields of a head have room in what is allocated for
 // its message anyway.

@@ -165,6 +165,20 @@ func (u *upload) end() {
 	if u.ended.CompareAndSwap(false, true) {
 		close(u.done)
 	}
+	select {
+	case <-u.free:
+		u.endPieces()
+		u.unlock()
+	default: // a Read is under way, which does it
+	}
+}
+
+// endPieces stops an iterator, which would be left waiting otherwise. It is
+// called under the lock.
+func (u *upload) endPieces() {
+	if pieces, ok := u.payload.reader.(*chunkReader); ok {
+		pieces.end()
+	}
 }
 
 // take reads a piece of the source under the lock. A stopped upload waits
@@ -181,6 +195,9 @@ func (u *upload) take(read func() (int, error)) (int, error) {
 	n, err := read()
 	u.reading.Store(false)
 	u.sent.Add(int64(n))
+	if u.ended.Load() {
+		u.endPieces()
+	}
 	u.unlock()
 	return n, err
 }
@@ -226,8 +243,6 @@ func (r *uploadReader) Read(p []byte) (int, error) {
 		r.u.whole.Store(true)
 	case err != nil && !errors.Is(err, errUploadStopped):
 		_ = r.u.fail(err)
-	case r.left == 0:
-		r.u.whole.Store(true)
 	}
 	return n, err
 }
