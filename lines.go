@@ -90,8 +90,11 @@ func (t *textReader) Read(p []byte) (int, error) {
 
 // lineWindow is how much of a body is looked at for line ends at once. A
 // large window, searched by the runtime's vector code, is what makes lines
-// cheap.
-const lineWindow = 64 << 10
+// cheap. It grows while it is filled as soon as it is read into.
+const (
+	lineWindow    = 64 << 10
+	maxLineWindow = 256 << 10
+)
 
 // scanLines cuts what src gives and yields the pieces. An error of src's
 // comes last, after the lines before it.
@@ -125,7 +128,8 @@ type lineScanner struct {
 	buf            []byte
 	from, seen, to int
 	delim          []byte
-	lf             int   // the first \n at or after seen, or to: looked up once
+	lf, cr         int   // the first \n and \r at or after seen, or to: looked up once
+	filled         bool  // the last read did
 	skipLF         bool  // a \r ended the line before: \n belongs to it
 	any            bool  // something was read
 	err            error // of src, to come after what it gave
@@ -162,20 +166,24 @@ func (s *lineScanner) find() (at, width int) {
 		return -1, 0
 	}
 	if s.lf < s.seen {
-		if s.lf = s.to; len(window) > 0 {
-			if i := bytes.IndexByte(window, '\n'); i >= 0 {
-				s.lf = s.seen + i
-			}
-		}
+		s.lf = s.seen + indexOrEnd(window, '\n')
 	}
-	if i := bytes.IndexByte(s.buf[s.seen:s.lf], '\r'); i >= 0 {
-		return s.seen + i, 1
+	if s.cr < s.seen {
+		s.cr = s.seen + indexOrEnd(window, '\r')
 	}
-	s.seen = s.lf
-	if s.lf == s.to {
+	s.seen = min(s.lf, s.cr)
+	if s.seen == s.to {
 		return -1, 0
 	}
-	return s.lf, 1
+	return s.seen, 1
+}
+
+// indexOrEnd is where c is first in b, or the length of b.
+func indexOrEnd(b []byte, c byte) int {
+	if i := bytes.IndexByte(b, c); i >= 0 {
+		return i
+	}
+	return len(b)
 }
 
 // fill reads more, making room by moving the rest to the front or, for a line
@@ -190,13 +198,14 @@ func (s *lineScanner) fill(src io.Reader) error {
 		s.seen -= s.from
 		s.from = 0
 	}
-	if s.to == len(s.buf) {
+	if s.to == len(s.buf) || s.filled && len(s.buf) < maxLineWindow {
 		s.buf = append(s.buf, make([]byte, len(s.buf))...)
 	}
-	s.lf = -1
+	s.lf, s.cr = -1, -1
 	for {
 		n, err := src.Read(s.buf[s.to:])
 		s.to += n
+		s.filled = s.to == len(s.buf)
 		s.err = err
 		if n > 0 {
 			s.any = true

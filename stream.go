@@ -122,34 +122,40 @@ func readAll(b *body, r *Response, expect int) ([]byte, error) {
 	return readGrowing(b, r)
 }
 
-// readGrowing collects pieces through a pooled buffer, and joins them once.
+// readGrowing collects a body in pooled buffers, and joins them once: what is
+// read costs its own size, and no more.
 func readGrowing(b *body, r *Response) ([]byte, error) {
-	buf := getBuffer()
-	defer putBuffer(buf)
-	var full [][]byte
-	total, n := 0, 0
+	pieces := []*[]byte{getBuffer()}
+	defer func() {
+		for _, piece := range pieces {
+			putBuffer(piece)
+		}
+	}()
+	n := 0 // in the last piece
 	for {
-		m, err := b.step(r, (*buf)[n:])
+		last := *pieces[len(pieces)-1]
+		m, err := b.step(r, last[n:])
 		n += m
 		if err != nil {
-			return join(full, (*buf)[:n], total+n), eofIsNil(err)
+			return join(pieces, n), eofIsNil(err)
 		}
-		if n == len(*buf) {
-			full = append(full, slices.Clone(*buf))
-			total, n = total+n, 0
+		if n == len(last) {
+			pieces, n = append(pieces, getBuffer()), 0
 		}
 	}
 }
 
-func join(full [][]byte, last []byte, total int) []byte {
+// join copies full pieces and n bytes of the last one into one.
+func join(pieces []*[]byte, n int) []byte {
+	total := (len(pieces)-1)*bufferSize + n
 	if total == 0 {
 		return nil
 	}
 	out := make([]byte, 0, total)
-	for _, piece := range full {
-		out = append(out, piece...)
+	for _, piece := range pieces {
+		out = append(out, (*piece)[:min(total-len(out), bufferSize)]...)
 	}
-	return append(out, last...)
+	return out
 }
 
 func eofIsNil(err error) error {

@@ -19,8 +19,8 @@ func pairs(list [][2]string) map[string]string {
 }
 
 func newRestyV2(t *target) *peer {
-	client := restyv2.NewWithClient(&http.Client{Transport: newTransport(t)})
-	jarred := restyv2.NewWithClient(&http.Client{Transport: newTransport(t), Jar: newJar(t)})
+	client := restyv2.NewWithClient(&http.Client{Transport: newTransport(t)}).SetDisableWarn(true)
+	jarred := restyv2.NewWithClient(&http.Client{Transport: newTransport(t), Jar: newJar(t)}).SetDisableWarn(true)
 	body := func(r *restyv2.Response, err error) (int, error) {
 		if err != nil {
 			return 0, err
@@ -54,9 +54,16 @@ func newRestyV2(t *target) *peer {
 	}
 }
 
+// quiet is a logger: one that writes would be measured.
+type quiet struct{}
+
+func (quiet) Errorf(string, ...any) {}
+func (quiet) Warnf(string, ...any)  {}
+func (quiet) Debugf(string, ...any) {}
+
 func newRestyV3(t *target) *peer {
-	client := restyv3.New().SetTransport(newTransport(t))
-	jarred := restyv3.New().SetTransport(newTransport(t)).SetCookieJar(newJar(t))
+	client := restyv3.New().SetLogger(quiet{}).SetTransport(newTransport(t))
+	jarred := restyv3.New().SetLogger(quiet{}).SetTransport(newTransport(t)).SetCookieJar(newJar(t))
 	body := func(r *restyv3.Response, err error) (int, error) {
 		if err != nil {
 			return 0, err
