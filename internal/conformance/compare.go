@@ -255,7 +255,8 @@ func (d *differ) reading(path string, want, got any) {
 
 // failure compares errors: ours must be of the class expected and of each of
 // its bases, and may be of others besides. "other" is any error. What came
-// before the error counts, and the response where one is expected.
+// before the error counts, and the response where one is expected: that ours
+// carry one where the reference's do not is more of the same.
 func (d *differ) failure(path string, want, got any) {
 	if !isError(want) || !isError(got) {
 		d.report(path, inShort(want), inShort(got))

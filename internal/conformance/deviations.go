@@ -30,7 +30,9 @@ func LoadDeviations(path string) (Deviations, error) {
 		return nil, err
 	}
 	var d Deviations
-	return d, strict(text, &d)
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber() // other keys are for the reader
+	return d, dec.Decode(&d)
 }
 
 // Write writes the deviations to a file, in the order of their names.
@@ -88,9 +90,9 @@ const (
 type Result struct {
 	Case    *Case
 	Verdict Verdict
-	Rule    string   // of a deviation
-	Why     []string // differences, where it failed
-	Got     Observation
+	Rule    string      // of a deviation
+	Why     []string    // differences, where it failed
+	Got     Observation // nil where the runner itself failed
 }
 
 // judge compares what was observed with the record, and with the entry of the

@@ -33,8 +33,14 @@ func (n *normaliser) digest(value string, body []byte) string {
 	})
 }
 
-// checkDigest computes the response anew (RFC 7616, 3.4.1).
+// checkDigest reports whether the response is right, with the parameters taken
+// as bytes or, as the reference does with a realm beyond ASCII, as text.
 func (n *normaliser) checkDigest(value string, body []byte) bool {
+	return n.checkResponse(string(latin1(value)), body) || n.checkResponse(value, body)
+}
+
+// checkResponse computes the response anew (RFC 7616, 3.4.1).
+func (n *normaliser) checkResponse(value string, body []byte) bool {
 	p := map[string]string{}
 	for _, m := range digestParam.FindAllStringSubmatch(strings.TrimPrefix(value, "Digest "), -1) {
 		p[strings.ToLower(m[1])] = unescape(m[2]) + m[3]
@@ -47,7 +53,9 @@ func (n *normaliser) checkDigest(value string, body []byte) bool {
 	}
 	for _, up := range n.digests {
 		user := up[0]
-		if p["username"] != user && p["username"] != h(user+":"+p["realm"]) {
+		switch p["username"] {
+		case user, string(latin1(user)), h(user + ":" + p["realm"]):
+		default:
 			continue
 		}
 		a1 := h(user + ":" + p["realm"] + ":" + up[1])

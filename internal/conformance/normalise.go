@@ -34,9 +34,9 @@ func (n *normaliser) fields(list []field) {
 		f := &list[i]
 		switch strings.ToLower(f.name) {
 		case "user-agent":
-			f.name0("{UA}", ours.Get("User-Agent"))
+			f.shorten("{UA}", ours.Get("User-Agent"))
 		case "accept-encoding":
-			f.name0("{AE}", ours.Get("Accept-Encoding"))
+			f.shorten("{AE}", ours.Get("Accept-Encoding"))
 		case "content-type":
 			n.contentType(f)
 		case "authorization":
@@ -55,8 +55,8 @@ func (n *normaliser) fields(list []field) {
 	}
 }
 
-// name0 gives a value its name where it is the default.
-func (f *field) name0(name, value string) {
+// shorten gives a value its name where it is the default.
+func (f *field) shorten(name, value string) {
 	if f.value == value {
 		f.value = name
 	}

@@ -71,6 +71,7 @@ func (r *Retries) UnmarshalJSON(b []byte) error {
 		RespectAfter    *bool            `json:"respect_retry_after_header"`
 		RemoveHeaders   []string         `json:"remove_headers_on_redirect"`
 	}
+	// A total of null is not that of none given, which a pointer cannot tell.
 	raw := map[string]json.RawMessage{}
 	if err := strict(b, &o); err != nil {
 		return err

@@ -24,7 +24,8 @@ type Runner struct {
 }
 
 // Run replays all cases, those that change the environment first and one after
-// the other, and reports in the corpus's order. While it runs the process's
+// the other, those that measure time last and two at a time, lest the others
+// take the processor from them. It reports in the corpus's order. While it runs the process's
 // environment has no proxies, bundles, netrc and home of the user's; it is put
 // back at the end.
 func (r *Runner) Run(ctx context.Context, corpus Corpus) (Report, error) {
@@ -39,27 +40,34 @@ func (r *Runner) Run(ctx context.Context, corpus Corpus) (Report, error) {
 			report[i] = r.serial(ctx, env, c, i)
 		}
 	}
-	next := make(chan int)
-	var workers sync.WaitGroup
-	for range 4 * runtime.GOMAXPROCS(0) {
-		workers.Go(func() {
-			for i := range next {
-				report[i] = r.one(ctx, corpus[i])
-			}
-		})
-	}
-	for i, c := range corpus {
-		if !c.serial() {
-			next <- i
+	each := func(workers int, timed bool) {
+		next := make(chan int)
+		var running sync.WaitGroup
+		for range workers {
+			running.Go(func() {
+				for i := range next {
+					report[i] = r.one(ctx, corpus[i])
+				}
+			})
 		}
+		for i, c := range corpus {
+			if !c.serial() && c.timed() == timed {
+				next <- i
+			}
+		}
+		close(next)
+		running.Wait()
 	}
-	close(next)
-	workers.Wait()
+	each(4*runtime.GOMAXPROCS(0), false)
+	each(2, true)
 	return report, nil
 }
 
 // one replays a case and judges it.
 func (r *Runner) one(ctx context.Context, c *Case) Result {
+	if c.err != nil {
+		return Result{Case: c, Why: []string{"runner: not of the format: " + c.err.Error()}}
+	}
 	got, err := Replay(ctx, r.Authority, c)
 	if err != nil {
 		return Result{Case: c, Why: []string{"runner: " + err.Error()}}
