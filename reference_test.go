@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/pem"
 	"errors"
 	"io"
 	"net"
@@ -398,18 +397,4 @@ func TestConflictingBodies(t *testing.T) {
 	_, err := requests.Post(ctx, "http://a.test/", requests.BodyText("[{}]"),
 		requests.File("f", "f", strings.NewReader("x")))
 	require.ErrorIs(t, err, requests.ErrInvalidOption)
-}
-
-// TestEncryptedKeys says so of a key that is encrypted.
-func TestEncryptedKeys(t *testing.T) {
-	server := newTLS()
-	defer server.Close()
-	bundle, remove := writeBundle(server)
-	defer remove()
-	key := filepath.Join(t.TempDir(), "key.pem")
-	block := &pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte("secret")}
-	require.NoError(t, os.WriteFile(key, pem.EncodeToMemory(block), 0o600))
-	_, err := requests.Get(ctx, server.URL, requests.Verify(false), requests.Cert(bundle, key))
-	require.ErrorIs(t, err, requests.ErrSSL)
-	assert.ErrorContains(t, err, "encrypted")
 }
