@@ -162,7 +162,7 @@ func checkFraming(p *PreparedRequest) error {
 			return bad("Transfer-Encoding", "can be chunked alone")
 		}
 	}
-	if i := p.Headers.index("Content-Length", 0); i >= 0 && p.Body != nil &&
+	if i := p.Headers.index("Content-Length", 0); i >= 0 &&
 		p.Headers.fields[i].value != itoa(p.Body.Len()) {
 		return bad("Content-Length", "disagrees with the body's length")
 	}

@@ -110,19 +110,19 @@ func advisory08(t *testing.T, by way) {
 	lacks(t, a.seen()[1:], "Authorization")
 }
 
+// advisory09 is about the requests after the first: to that the caller gave
+// the field, as in Requests.
 func advisory09(t *testing.T, by way) {
 	for _, to := range []string{"http://b.test", "http://a.test", "https://a.test"} {
 		w := newWorld(t)
 		a := w.at("http://a.test", redirectTo(http.StatusFound, to+"/x"), answerOK)
-		others := []*site{a}
+		heads := a.seen
 		if to != "http://a.test" {
-			others = append(others, w.at(to))
+			heads = w.at(to).seen
 		}
 		get(t, w.session(by(w)...), "http://a.test/", requests.Header("Proxy-Authorization", basic("proxy", "proxy")))
-		for _, o := range others {
-			require.NotEmpty(t, o.seen())
-			lacks(t, o.seen(), "Proxy-Authorization")
-		}
+		require.NotEmpty(t, heads())
+		lacks(t, heads()[len(heads())-1:], "Proxy-Authorization")
 	}
 }
 

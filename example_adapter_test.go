@@ -157,8 +157,7 @@ func ExampleRetries() {
 	defer s.Close()
 	s.Mount("http://", &requests.HTTPAdapter{MaxRetries: requests.Retries(2)})
 	_, err := s.Get(ctx, address)
-	var e *requests.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*requests.Error](err); ok {
 		fmt.Println(errors.Is(err, requests.ErrConnection), len(e.Attempts()))
 	}
 	// Output:

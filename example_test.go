@@ -210,8 +210,7 @@ func ExampleGetJSON() {
 	bin := newBin()
 	defer bin.Close()
 	_, err = requests.GetJSON[user](ctx, bin.URL+"/status/404")
-	var status *requests.HTTPError
-	if errors.As(err, &status) {
+	if status, ok := errors.AsType[*requests.HTTPError](err); ok {
 		fmt.Println(status.Response.StatusCode, status.Response.Reason)
 	}
 	// Output:
@@ -293,8 +292,7 @@ func ExampleError() {
 	_, err = requests.Get(ctx, "example.com")
 	fmt.Println(errors.Is(err, requests.ErrMissingSchema))
 
-	var e *requests.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*requests.Error](err); ok {
 		fmt.Println(e.Op, e.MaybeSent)
 	}
 	// Output:
@@ -325,8 +323,7 @@ func ExampleHTTPError() {
 		panic(err)
 	}
 	err = r.RaiseForStatus()
-	var status *requests.HTTPError
-	if errors.As(err, &status) && status.Response.StatusCode >= 500 {
+	if status, ok := errors.AsType[*requests.HTTPError](err); ok && status.Response.StatusCode >= 500 {
 		fmt.Println("try again later")
 	}
 	// Output:

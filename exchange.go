@@ -69,6 +69,9 @@ func (a *HTTPAdapter) roundTrip(ctx context.Context, p *PreparedRequest, setting
 		t.finish(err)
 		return nil, err
 	}
+	if t.transport == nil {
+		t.watch.start() // another's transport may tell of no connection
+	}
 	resp, err, left := t.dispatch(ctx, rtr, req)
 	if left {
 		return nil, err
@@ -91,6 +94,12 @@ func (a *HTTPAdapter) roundTrip(ctx context.Context, p *PreparedRequest, setting
 	if t.upload != nil && !t.upload.settle(ctx, resp) {
 		err := t.failure(context.Cause(ctx))
 		resp.Body.Close()
+		t.finish(err)
+		return nil, err
+	}
+	if t.upload != nil && t.upload.failure() != nil {
+		resp.Body.Close()
+		err := t.failure(t.upload.failure())
 		t.finish(err)
 		return nil, err
 	}
@@ -311,7 +320,7 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	t.transport.hosts.touch(conn.Pool)
 	t.conn = conn
 	t.read, t.written = conn.Counts()
-	conn.Arm(t, info.Reused, valueOr(t.settings.Stream, false))
+	conn.Arm(t, info.Reused, valueOr(t.settings.Stream, false), t.p.Method == http.MethodHead)
 	if t.resends > 1 {
 		conn.Refuse(errTooManyResends)
 	}
@@ -322,7 +331,7 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 // How often a request goes out over HTTP/2, where net/http sends it again for
 // as long as servers refuse the stream or go away.
 const (
-	maxHTTP2Sends = 6
+	maxHTTP2Sends = 4
 	// Some of the refusals that net/http repeats for any method come after
 	// the server has acted.
 	maxUnsafeHTTP2Sends = 2
@@ -337,9 +346,11 @@ func (t *trip) sentEnough() bool {
 	return t.armed.Load() >= limit
 }
 
+// sentBytes reports whether any of the request went out on conn. An answer
+// may be here before the count of what it answers.
 func (t *trip) sentBytes() bool {
-	_, written := t.conn.Counts()
-	return written > t.written
+	read, written := t.conn.Counts()
+	return written > t.written || read > t.read
 }
 
 // fillHeader gives HTTP/2, or a transport of the caller's, the headers:
@@ -493,7 +504,7 @@ func (t *trip) checkResponse(resp *http.Response) error {
 	switch {
 	case t.conn != nil && resp.ProtoMajor != 1:
 		return &Error{kind: ErrConnection, reason: "server answered HTTP/1.1 with another protocol"}
-	case resp.ProtoMajor == 1 && resp.ProtoMinor == 0 && resp.Header["Transfer-Encoding"] != nil:
+	case resp.ProtoMajor == 1 && resp.ProtoMinor == 0 && t.conn != nil && t.conn.HasCoding(t.turn):
 		return &Error{kind: ErrConnection, extra: ErrChunkedEncoding, reason: "response of HTTP/1.0 has a transfer coding"}
 	}
 	n := 0

@@ -261,6 +261,12 @@ func (t *trip) bodyFailure(err error) error {
 	} else if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.ErrUnexpectedEOF) {
 		e.extra = ErrConnection
 	}
+	if e.kind == ErrChunkedEncoding && t.conn != nil && t.conn.Cut(t.turn) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		e.Err, e.extra = alsoError{err, io.ErrUnexpectedEOF}, ErrConnection
+	}
+	if length := t.resp.body.length; e.kind == ErrChunkedEncoding && length > 0 {
+		e.reason = "body broke off after " + itoa(t.resp.body.rawRead) + " of " + itoa(length) + " bytes"
+	}
 	e.Reused, e.MaybeSent = t.reused, true
 	e.Request = t.p
 	return e

@@ -29,8 +29,9 @@ type Headers struct {
 type headerField struct {
 	name  string
 	value string
-	raw   bool // value is bytes, sent as they are
-	omit  bool // the name is to be left out: Python's None
+	raw   bool   // value is bytes, sent as they are
+	omit  bool   // the name is to be left out: Python's None
+	hash  uint32 // of the name in a long list, or zero for not known
 }
 
 // NewHeaders returns the fields named and valued in turn by pairs. Called
@@ -193,10 +194,37 @@ func (h Headers) index(name string, from int) int {
 	return -1
 }
 
+// longList is how many fields make a list in which names are told apart by
+// hash first: with names compared one by one setting many is quadratic.
+const longList = 16
+
+// hashName is FNV-1a of a name in lower case.
+func hashName(name string) uint32 {
+	h := uint32(2166136261)
+	for i := range len(name) {
+		h = (h ^ uint32(lower(name[i]))) * 16777619
+	}
+	return h
+}
+
+// named reports whether f and g have the same name.
+func (f *headerField) named(g *headerField) bool {
+	if f.hash != g.hash && f.hash != 0 && g.hash != 0 {
+		return false
+	}
+	return equalFold(f.name, g.name)
+}
+
 // put replaces the first field of f's name and removes any further one.
 func (h *Headers) put(f headerField) {
-	at := slices.IndexFunc(h.fields, func(g headerField) bool { return equalFold(g.name, f.name) })
-	if at < 0 {
+	if len(h.fields) >= longList && f.hash == 0 {
+		f.hash = hashName(f.name)
+	}
+	at := 0
+	for at < len(h.fields) && !h.fields[at].named(&f) {
+		at++
+	}
+	if at == len(h.fields) {
 		h.fields = append(h.fields, f)
 		return
 	}
@@ -204,8 +232,34 @@ func (h *Headers) put(f headerField) {
 	if len(h.fields) == at+1 {
 		return
 	}
-	rest := slices.DeleteFunc(h.fields[at+1:], func(g headerField) bool { return equalFold(g.name, f.name) })
+	rest := slices.DeleteFunc(h.fields[at+1:], func(g headerField) bool { return g.named(&f) })
 	h.fields = h.fields[:at+1+len(rest)]
+}
+
+// putAll puts fields one after the other. In a long list it looks only for
+// those whose hash it has seen.
+func (h *Headers) putAll(fields []headerField) {
+	if len(fields) < longList {
+		for _, f := range fields {
+			h.put(f)
+		}
+		return
+	}
+	seen := make(map[uint32]struct{}, len(h.fields)+len(fields))
+	for i := range h.fields {
+		seen[hashName(h.fields[i].name)] = struct{}{}
+	}
+	for _, f := range fields {
+		if f.hash == 0 {
+			f.hash = hashName(f.name)
+		}
+		if _, maybe := seen[f.hash]; maybe {
+			h.put(f)
+			continue
+		}
+		seen[f.hash] = struct{}{}
+		h.fields = append(h.fields, f)
+	}
 }
 
 // mergeHeaders lays the call's fields over the session's: a field that both
@@ -218,9 +272,7 @@ func mergeHeaders(room []headerField, session, call Headers) Headers {
 		out.fields = make([]headerField, 0, n)
 	}
 	out.fields = append(out.fields, session.fields...)
-	for _, f := range call.fields {
-		out.put(f)
-	}
+	out.putAll(call.fields)
 	if slices.ContainsFunc(out.fields, func(f headerField) bool { return f.omit }) {
 		out.fields = slices.DeleteFunc(out.fields, func(f headerField) bool { return f.omit })
 	}
@@ -299,8 +351,12 @@ func validHeaderValue(s string, raw bool) bool {
 	if s == "" {
 		return true
 	}
-	first, _ := utf8.DecodeRuneInString(s)
-	return !isSpace(s[0]) && (raw || !unicode.IsSpace(first)) && !strings.ContainsAny(s, "\r\n")
+	if s[0] >= 0x80 && !raw {
+		if first, _ := utf8.DecodeRuneInString(s); unicode.IsSpace(first) {
+			return false
+		}
+	}
+	return !isSpace(s[0]) && strings.IndexByte(s, '\n') < 0 && strings.IndexByte(s, '\r') < 0
 }
 
 // isSpace is Python's \s within ASCII.

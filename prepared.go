@@ -204,7 +204,7 @@ func (p *PreparedRequest) prepareBody(r *Request) error {
 	if err != nil {
 		return err
 	}
-	p.SetBody(body)
+	p.frame(body)
 	switch {
 	case contentType == "":
 	case !p.Headers.Has("Content-Type"):
@@ -229,6 +229,18 @@ func (p *PreparedRequest) completeBoundary(made string) {
 // step with it, as preparing does: no Content-Length for GET and HEAD without
 // a body, 0 for other methods without one.
 func (p *PreparedRequest) SetBody(body *Payload) {
+	if body == nil || body.length < 0 {
+		p.Headers.Del("Content-Length")
+	}
+	if body == nil || body.length >= 0 {
+		p.Headers.Del("Transfer-Encoding")
+	}
+	p.frame(body)
+}
+
+// frame is SetBody for headers that are the caller's: what they say against
+// the body stays, and is an error of Send's.
+func (p *PreparedRequest) frame(body *Payload) {
 	p.Body = body
 	switch {
 	case body == nil:
@@ -266,8 +278,6 @@ func (p *PreparedRequest) prepareAuth(ctx context.Context, r *Request) error {
 		return err
 	}
 	if p.Body != before {
-		p.Headers.Del("Content-Length")
-		p.Headers.Del("Transfer-Encoding")
 		p.SetBody(p.Body)
 	}
 	return nil

@@ -2,6 +2,7 @@ package requests
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"os"
@@ -50,13 +51,16 @@ func NewSession(opts ...Option) *Session {
 	r.apply(opts, scopeSession)
 	s := &Session{
 		Headers: r.Headers, Params: r.Params, Auth: r.Auth, Cookies: new(CookieJar),
-		Hooks: r.Hooks, Settings: r.Settings, err: r.err,
+		Hooks: r.Hooks, Settings: r.Settings,
 	}
 	for _, c := range r.Cookies {
-		if err := s.Cookies.Set(c); err != nil && s.err == nil {
-			s.err = err
+		if c == nil {
+			r.fail(invalidOption("cookie is nil"))
+		} else if err := s.Cookies.Set(c); err != nil {
+			r.fail(&Error{kind: ErrInvalidHeader, reason: "cookie cannot be kept", Err: err})
 		}
 	}
+	s.err = r.err
 	return s
 }
 
@@ -185,7 +189,7 @@ func (s *Session) prepare(ctx context.Context, p *PreparedRequest, r *Request) e
 //	…
 //	r, err := s.Send(ctx, p, settings)
 func (s *Session) MergeEnvironment(url string, opts ...Option) (Settings, error) {
-	r := Request{URL: url}
+	r := Request{URL: url, err: s.err}
 	r.apply(opts, scopeSend)
 	if r.err != nil {
 		return Settings{}, r.err
@@ -242,7 +246,7 @@ func (s *Session) merged(p *PreparedRequest, call Settings, bundle bool) (callSe
 		m.Verify.CABundle = s.env.bundle()
 	}
 	if !s.IgnoreEnv && m.Guard == nil {
-		m.environ = s.env.all()
+		m.environ = s.env.proxyVariables()
 	}
 	m.Proxies = s.proxies(p, m.call, m.environ, !bundle)
 	return m, nil
@@ -436,6 +440,9 @@ func (c *chain) followAll(ctx context.Context, r *Response) (*Response, error) {
 		}
 		c.settings.Proxies = c.session.proxies(p, c.settings.call, c.settings.environ, true)
 		if r, err = c.exchange(ctx, p); err != nil {
+			if e, ok := errors.AsType[*Error](err); ok {
+				e.MaybeSent = true // what was redirected was
+			}
 			return nil, err
 		}
 		r.History = slices.Clip(c.history) // what is appended to it goes elsewhere
@@ -467,6 +474,7 @@ type environment struct {
 	environ func() []string
 
 	netrcPaths atomic.Pointer[netrcPaths]
+	noProxies  atomic.Pointer[[]string] // an environment that names no proxy
 }
 
 // all returns every variable, as name=value.
@@ -475,6 +483,25 @@ func (e *environment) all() []string {
 		return os.Environ()
 	}
 	return e.environ()
+}
+
+// proxyVariables is all, or nil where no variable names a proxy. Variables
+// that have not changed since they were last looked through are not looked
+// through again: equal strings at one address are compared at a glance.
+func (e *environment) proxyVariables() []string {
+	vars := e.all()
+	if e.environ != nil {
+		return vars // which may be changed in place
+	}
+	if known := e.noProxies.Load(); known != nil && slices.Equal(*known, vars) {
+		return nil
+	}
+	if environProxies(vars) != nil {
+		return vars
+	}
+	seen := vars // escapes, and vars does not
+	e.noProxies.Store(&seen)
+	return nil
 }
 
 func (e *environment) get(name string) (string, bool) {

@@ -108,6 +108,7 @@ func (t *transport) dialPlain(ctx context.Context, _, addr string) (net.Conn, er
 		return nil, err
 	}
 	conn := wire.New(c)
+	conn.MaxHead = t.http.MaxResponseHeaderBytes
 	t.hosts.add(addr, conn)
 	return conn, nil
 }
@@ -307,6 +308,7 @@ func (t *transport) dialTLS(ctx context.Context, _, addr string) (net.Conn, erro
 		return client, nil
 	}
 	conn := wire.NewTLS(client, raw, cut)
+	conn.MaxHead = t.http.MaxResponseHeaderBytes
 	t.hosts.add(addr, conn)
 	return conn, nil
 }

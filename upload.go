@@ -243,8 +243,6 @@ func (r *uploadReader) Read(p []byte) (int, error) {
 		r.u.whole.Store(true)
 	case err != nil && !errors.Is(err, errUploadStopped):
 		_ = r.u.fail(err)
-	case r.left == 0:
-		r.u.whole.Store(true)
 	}
 	return n, err
 }

@@ -163,6 +163,10 @@ func newHandler() http.Handler {
 	mux.Handle("/small", send("application/json", "", small))
 	mux.Handle("/large", send("application/octet-stream", "", large))
 	mux.Handle("/gzip", send("application/json", "gzip", packed.Bytes()))
+	mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(5 * time.Millisecond)
+		send("application/json", "", small)(w, r)
+	})
 	mux.HandleFunc("/stream", repeat(block, streamSize))
 	mux.HandleFunc("/lines", repeat(lines, linesSize))
 	mux.HandleFunc("/upload", func(w http.ResponseWriter, r *http.Request) {

@@ -76,17 +76,26 @@ func newServers(t *testing.T) servers {
 // on one session, with a body and without, head and TLS state as they should be.
 func (sv servers) checkPasses(t *testing.T, proxy string, opts ...requests.Option) {
 	t.Helper()
-	s := client(t, new(requests.HTTPAdapter), append([]requests.Option{viaProxy(proxy), trusting(sv.ca)}, opts...)...)
+	sv.checkPassesWith(t, func(*requests.HTTPAdapter) {}, proxy, opts...)
+}
+
+// checkPassesWith is checkPasses with something done before each POST.
+func (sv servers) checkPassesWith(t *testing.T, before func(*requests.HTTPAdapter), proxy string, opts ...requests.Option) {
+	t.Helper()
+	a := new(requests.HTTPAdapter)
+	s := client(t, a, append([]requests.Option{viaProxy(proxy), trusting(sv.ca)}, opts...)...)
 	for range 2 {
 		r, err := s.Get(t.Context(), sv.plain.url+"/plain?q=1")
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, r.StatusCode)
 		assert.Equal(t, "GET /plain?q=1 ", r.Text())
 
+		before(a)
 		r, err = s.Post(t.Context(), sv.plain.url+"/plain", requests.BodyText("body"))
 		require.NoError(t, err)
 		assert.Equal(t, "POST /plain body", r.Text())
 
+		before(a)
 		r, err = s.Post(t.Context(), sv.tls.url+"/tls", requests.BodyText("body"))
 		require.NoError(t, err)
 		assert.Equal(t, "POST /tls body", r.Text())

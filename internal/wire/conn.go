@@ -11,6 +11,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +22,10 @@ import (
 // closed it meanwhile. Nothing was written, so the request may go elsewhere.
 var ErrStale = errors.New("server closed the idle connection")
 
+// ErrHeadTooLarge ends a response whose head, those of interim responses
+// included, is beyond [Conn.MaxHead].
+var ErrHeadTooLarge = errors.New("response head too large")
+
 // Conn is a connection whose next request head can be replaced. It is one of
 // HTTP/1.1: the transport writes a head and a body, then reads a response.
 //
@@ -27,6 +33,10 @@ var ErrStale = errors.New("server closed the idle connection")
 // request to the transport; everything else is the transport's. The counters
 // may be read by anyone at any time.
 type Conn struct {
+	// MaxHead bounds the bytes of a response's head; zero does not. It is set
+	// before the connection is used.
+	MaxHead int64
+
 	net.Conn         // TLS over raw, or raw
 	Pool     string  // the mark of its owner, set before the connection is used
 	socket   *peeker // looks at the socket; may be nil
@@ -49,12 +59,14 @@ type Conn struct {
 	track   atomic.Bool // the ends of the response's chunks matter
 	chunks  tracker
 	heads   headWatch
-	eof     atomic.Int64  // the turn whose response the peer cut short
-	keep    atomic.Int64  // how long the peer keeps the connection idle, in ns
-	idle    atomic.Int64  // when the last response came to its end, in ns of Unix time
-	ended   chan struct{} // closed when nothing more is read
-	endOnce sync.Once
-	framing atomic.Pointer[framing]
+
+	bodiless atomic.Bool   // the response has no body, whatever its head says
+	eof      atomic.Int64  // the turn whose response the peer cut short
+	keep     atomic.Int64  // how long the peer keeps the connection idle, in ns
+	idle     atomic.Int64  // when the last response came to its end, in ns of Unix time
+	ended    chan struct{} // closed when nothing more is read
+	endOnce  sync.Once
+	framing  atomic.Pointer[framing]
 }
 
 const passThrough = -1
@@ -94,14 +106,15 @@ type Head interface {
 
 // Arm sets the head of the request that is about to be written, which it
 // keeps in a buffer of the connection's. reused tells that the connection
-// served requests before, and track that the ends of the response's chunks
-// matter.
-func (c *Conn) Arm(head Head, reused, track bool) {
+// served requests before, track that the ends of the response's chunks matter,
+// and bodiless that it has no body, as that to a HEAD.
+func (c *Conn) Arm(head Head, reused, track, bodiless bool) {
 	c.head = head.AppendHead(c.head[:0])
 	c.swallow = 0
 	c.peek = reused
 	c.refused = nil
 	c.track.Store(track)
+	c.bodiless.Store(bodiless)
 	c.turn.Add(1)
 }
 
@@ -174,14 +187,18 @@ func (c *Conn) Framing(turn int64) []Field {
 	return nil
 }
 
+// HasCoding reports whether that response has a Transfer-Encoding.
+func (c *Conn) HasCoding(turn int64) bool {
+	return slices.ContainsFunc(c.Framing(turn), func(f Field) bool { return strings.EqualFold(f.Name, "Transfer-Encoding") })
+}
+
 // Tracked reports whether the response came in chunks whose ends are known.
 func (c *Conn) Tracked() bool { return c.chunks.chunked() }
 
 // Write passes b on, but for the head of a request, which it replaces.
 func (c *Conn) Write(b []byte) (int, error) {
 	if c.swallow == passThrough {
-		n, err := c.Conn.Write(b)
-		c.written.Add(int64(n))
+		n, err := c.pass(b)
 		if err != nil {
 			c.failed()
 		}
@@ -203,6 +220,22 @@ func (c *Conn) Write(b []byte) (int, error) {
 	}
 	c.swallow = passThrough
 	return c.writeHead(b, b[end:])
+}
+
+// passBlock is how much is passed on at once: the count of what was written
+// must grow while a large write is under way, for it is what tells a slow peer
+// from a silent one.
+const passBlock = 32 << 10
+
+// pass writes b as it is.
+func (c *Conn) pass(b []byte) (total int, err error) {
+	for {
+		n, err := c.Conn.Write(b[total:min(total+passBlock, len(b))])
+		c.written.Add(int64(n))
+		if total += n; err != nil || total == len(b) {
+			return total, err
+		}
+	}
 }
 
 // headEnd returns where the head ends in b, or -1 where more of it follows.
@@ -246,8 +279,7 @@ func (c *Conn) writeHead(b, rest []byte) (int, error) {
 	c.written.Add(int64(n))
 	if err == nil && len(rest) > 0 {
 		var m int
-		m, err = c.Conn.Write(rest)
-		c.written.Add(int64(m))
+		m, err = c.pass(rest)
 		n += m
 	}
 	switch {
@@ -271,8 +303,14 @@ func (c *Conn) Read(b []byte) (int, error) {
 		c.read.Add(int64(n))
 		turn := c.turn.Load()
 		c.chunks.follow(turn, c.track.Load())
-		if f := c.heads.take(turn, b[:n]); f != nil {
+		if f := c.heads.take(turn, c.bodiless.Load(), b[:n]); f != nil {
 			c.framing.Store(f)
+		}
+		if c.heads.overrun() {
+			c.retired.Store(true)
+		}
+		if c.MaxHead > 0 && c.heads.size > c.MaxHead {
+			return 0, ErrHeadTooLarge
 		}
 	}
 	if err == io.EOF && c.cut != nil && c.cut.eof.Load() && c.rested.Load() != c.turn.Load() {
@@ -295,7 +333,7 @@ func (c *Conn) answering(turn int64) bool { return c.heads.turn == turn && c.res
 func (c *Conn) end() { c.endOnce.Do(func() { close(c.ended) }) }
 
 // writeWait bounds how long a failed write is held back.
-const writeWait = time.Second
+const writeWait = 50 * time.Millisecond
 
 // failed holds back the failure of a write in the middle of a request: the
 // transport would close the connection, from which the answer that made the

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 )
 
@@ -14,7 +15,12 @@ type Field struct{ Name, Value string }
 type headWatch struct {
 	turn int64
 	done bool
-	buf  []byte
+	size int64 // of all that was read for heads
+
+	bodiless bool  // the request was a HEAD
+	expect   int64 // bytes of the body, or below zero where the head does not tell
+	got      int64 // bytes read beyond the head
+	buf      []byte
 }
 
 // framing is what was kept of the response to the request of a turn.
@@ -29,13 +35,15 @@ const maxWatchedHead = 64 << 10
 // take follows the response to the request of that turn. It returns its
 // framing fields once its head is whole, where it has some that net/http
 // takes out.
-func (h *headWatch) take(turn int64, b []byte) *framing {
+func (h *headWatch) take(turn int64, bodiless bool, b []byte) *framing {
 	if h.turn != turn {
-		*h = headWatch{turn: turn, buf: h.buf[:0]}
+		*h = headWatch{turn: turn, buf: h.buf[:0], bodiless: bodiless, expect: -1}
 	}
 	if h.done {
+		h.got += int64(len(b))
 		return nil
 	}
+	h.size += int64(len(b))
 	seen := max(len(h.buf)-3, 0)
 	h.buf = append(h.buf, b...)
 	for {
@@ -45,11 +53,36 @@ func (h *headWatch) take(turn int64, b []byte) *framing {
 			return nil
 		}
 		if !interim(h.buf) {
-			h.done = true
+			h.done, h.size = true, 0
+			h.expect, h.got = bodyLength(h.buf[:end], h.bodiless), int64(len(h.buf)-end)
 			return framingFields(turn, h.buf[:end])
 		}
 		h.buf, seen = append(h.buf[:0], h.buf[end:]...), 0
 	}
+}
+
+// overrun reports whether more came than the response has: bytes that the
+// transport would take for the answer to the next request.
+func (h *headWatch) overrun() bool { return h.done && h.expect >= 0 && h.got > h.expect }
+
+// bodyLength returns the length of the body by its head (RFC 9112, 6.3), or
+// -1 where that does not tell.
+func bodyLength(head []byte, bodiless bool) int64 {
+	_, status, _ := bytes.Cut(head, []byte(" "))
+	if bodiless || bytes.HasPrefix(status, []byte("204")) || bytes.HasPrefix(status, []byte("304")) {
+		return 0
+	}
+	if countFields(head, "Transfer-Encoding") > 0 {
+		return -1
+	}
+	for line := range bytes.Lines(head) {
+		if name, value, ok := bytes.Cut(line, []byte(":")); ok && isAny(name, "Content-Length") {
+			if n, err := strconv.ParseUint(string(bytes.TrimSpace(value)), 10, 63); err == nil {
+				return int64(n)
+			}
+		}
+	}
+	return -1
 }
 
 // headEnd returns where a head ends in b, or -1. Lines may end with a bare

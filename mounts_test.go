@@ -1,0 +1,178 @@
+package requests
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// namedAdapter is told apart by its name, and counts its closings.
+type namedAdapter struct {
+	name   string
+	closed int
+	err    error
+}
+
+func (a *namedAdapter) Send(_ context.Context, p *PreparedRequest, _ Settings) (*Response, error) {
+	return NewResponse(p, 200, a.name, Headers{}, nil), nil
+}
+
+func (a *namedAdapter) Close() error {
+	a.closed++
+	return a.err
+}
+
+func TestMountedAdapter(t *testing.T) {
+	s := loopSession(t)
+	for _, prefix := range []string{"http://", "http://a.test/", "http://a.test/x", "HTTP://B.Test/", "http://localhost", "echo://"} {
+		s.Mount(prefix, &namedAdapter{name: prefix})
+	}
+	tests := []struct{ url, want string }{
+		{"http://c.test/", "http://"},
+		{"http://a.test/", "http://a.test/"},
+		{"http://a.test/y", "http://a.test/"},
+		{"http://a.test/x", "http://a.test/x"},
+		{"http://a.test/xyz", "http://a.test/x"},
+		{"HTTP://A.TEST/X", "http://a.test/x"},
+		{"http://a.test", "http://"},
+		{"http://b.test/", "HTTP://B.Test/"},
+		{"http://localhost.other.com/", "http://localhost"},
+		{"echo:///any thing", "echo://"},
+	}
+	for _, tt := range tests {
+		a, err := s.Adapter(tt.url)
+		require.NoError(t, err, tt.url)
+		assert.Equal(t, tt.want, a.(*namedAdapter).name, tt.url)
+	}
+	for _, url := range []string{"ftp://a.test/", "", "http:/a.test/", "ech"} {
+		_, err := s.Adapter(url)
+		assert.ErrorIs(t, err, ErrInvalidSchema, url)
+	}
+	_, err := s.Adapter("ftp://user:secret@a.test/")
+	assert.NotContains(t, err.Error(), "secret")
+}
+
+func TestMountAgainReplaces(t *testing.T) {
+	s := loopSession(t)
+	first, second := &namedAdapter{name: "1"}, &namedAdapter{name: "2"}
+	s.Mount("http://a.test/", first)
+	s.Mount("HTTP://A.TEST/", second)
+	a, err := s.Adapter("http://a.test/")
+	require.NoError(t, err)
+	assert.Same(t, second, a)
+	s.Mount("", first)
+	a, err = s.Adapter("whatever:x")
+	require.NoError(t, err)
+	assert.Same(t, first, a)
+}
+
+// The default adapters are there from the start, apart from each other.
+func TestDefaultMounts(t *testing.T) {
+	var s Session
+	plain, err := s.Adapter("http://a.test/")
+	require.NoError(t, err)
+	secure, err := s.Adapter("HTTPS://a.test/")
+	require.NoError(t, err)
+	assert.NotSame(t, plain, secure)
+	assert.IsType(t, new(HTTPAdapter), plain)
+	_, err = s.Adapter("ftp://a.test/")
+	assert.ErrorIs(t, err, ErrInvalidSchema)
+
+	shared, err := throwaway().Adapter("http://a.test/")
+	require.NoError(t, err)
+	assert.Same(t, defaultAdapter, shared)
+	shared, err = throwaway().Adapter("HTTPS://a.test/")
+	require.NoError(t, err)
+	assert.Same(t, defaultAdapter, shared)
+}
+
+// The property of a mount: the longest prefix wins, whatever the order of
+// mounting. The oracle looks at all of them.
+func TestMountsLongestPrefix(t *testing.T) {
+	var m mounts
+	var prefixes []string
+	for _, prefix := range strings.Fields("ab a abc http abcd abd b") {
+		m.put(prefix, &namedAdapter{name: prefix})
+		prefixes = append(prefixes, prefix)
+		for _, url := range strings.Fields("a ab abc abcd abcde abd abdx b bc http https x ABC") {
+			want := ""
+			for _, p := range prefixes {
+				if strings.HasPrefix(strings.ToLower(url), p) && len(p) > len(want) {
+					want = p
+				}
+			}
+			got := ""
+			if a := m.find(url); a != nil {
+				got = a.(*namedAdapter).name
+			}
+			assert.Equal(t, want, got, url)
+		}
+	}
+}
+
+// Ten thousand prefixes cost a look as little as ten.
+func TestManyMounts(t *testing.T) {
+	s := loopSession(t)
+	const n = 10_000
+	soon(t, 10*time.Second, func() {
+		for i := range n {
+			s.Mount(fmt.Sprintf("http://h%d.test/", i), &namedAdapter{name: fmt.Sprint(i)})
+		}
+		for i := range n {
+			a, err := s.Adapter(fmt.Sprintf("http://h%d.test/x", i))
+			require.NoError(t, err)
+			require.Equal(t, fmt.Sprint(i), a.(*namedAdapter).name)
+		}
+	})
+	assert.LessOrEqual(t, len(s.mounts.lengths), 8)
+}
+
+func TestMountWhileInUse(t *testing.T) {
+	s := cannedSession(t, answerOK)
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			s.Mount(fmt.Sprintf("http://h%d.test/", i), cannedAdapter(answerOK))
+			_, err := s.Get(t.Context(), fmt.Sprintf("http://h%d.test/", i))
+			assert.NoError(t, err)
+		})
+	}
+	wg.Wait()
+}
+
+func TestCloseClosesAdapters(t *testing.T) {
+	s := new(Session)
+	good, bad := &namedAdapter{}, &namedAdapter{err: errBoom}
+	s.Mount("http://", good)
+	s.Mount("https://", bad)
+	assert.ErrorIs(t, s.Close(), errBoom)
+	assert.Equal(t, 1, good.closed)
+	assert.Equal(t, 1, bad.closed)
+	require.NoError(t, new(Session).Close())
+	require.NoError(t, throwaway().Close())
+}
+
+// What an adapter must not do is an error, and not a crash.
+func TestAdapterWithoutResponse(t *testing.T) {
+	s := cannedSession(t, func(context.Context, *PreparedRequest, Settings) (*Response, error) { return nil, nil })
+	_, err := s.Get(t.Context(), "http://a.test/")
+	assert.ErrorIs(t, err, ErrConnection)
+	s = cannedSession(t, func(context.Context, *PreparedRequest, Settings) (*Response, error) { return nil, errBoom })
+	_, err = s.Get(t.Context(), "http://a.test/")
+	assert.ErrorIs(t, err, errBoom)
+	assert.Equal(t, "GET", asError(t, err).Op)
+}
+
+func TestMountNil(t *testing.T) {
+	s := loopSession(t)
+	s.Mount("http://a.test/", nil)
+	_, err := s.Get(t.Context(), "http://a.test/")
+	assert.ErrorIs(t, err, ErrInvalidSchema)
+	assert.NoError(t, s.Close())
+}

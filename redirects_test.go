@@ -1,0 +1,333 @@
+package requests
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-9ea40bd3/requests/internal/uri"
+)
+
+func TestRedirectMethod(t *testing.T) {
+	// For each status: what becomes of GET, HEAD, POST, PUT, DELETE.
+	tests := map[int]string{
+		301: "GET HEAD GET PUT DELETE",
+		302: "GET HEAD GET GET GET",
+		303: "GET HEAD GET GET GET",
+		307: "GET HEAD POST PUT DELETE",
+		308: "GET HEAD POST PUT DELETE",
+		300: "GET HEAD POST PUT DELETE",
+	}
+	for status, want := range tests {
+		var got []string
+		for _, method := range strings.Fields("GET HEAD POST PUT DELETE") {
+			got = append(got, redirectMethod(method, status))
+		}
+		assert.Equal(t, want, strings.Join(got, " "), "%d", status)
+		assert.Equal(t, status != 300, isRedirect(status))
+		assert.Equal(t, status == 307 || status == 308, keepsBody(status))
+	}
+	for _, status := range []int{0, 200, 201, 304, 305, 306, 309, 400} {
+		assert.False(t, isRedirect(status), "%d", status)
+	}
+}
+
+func TestStripsAuth(t *testing.T) {
+	tests := []struct {
+		from, to string
+		want     bool
+	}{
+		{"http://a.test/", "http://a.test/x", false},
+		{"http://a.test/", "http://A.TEST:80/x", false},
+		{"http://a.test/", "https://a.test/", false},
+		{"http://a.test:80/", "https://a.test:443/", false},
+		{"https://a.test/", "https://a.test:443/", false},
+		{"https://a.test/", "http://a.test/", true},
+		{"http://a.test:8080/", "https://a.test/", true},
+		{"http://a.test/", "https://a.test:8443/", true},
+		{"http://a.test/", "http://a.test:8080/", true},
+		{"http://a.test/", "http://b.a.test/", true},
+		{"http://a.test/", "http://b.test/", true},
+		{"http://a.test/", "http://a.test.evil/", true},
+	}
+	for _, tt := range tests {
+		from, err := uri.Prepare(tt.from, nil, "")
+		require.NoError(t, err)
+		to, err := uri.Prepare(tt.to, nil, "")
+		require.NoError(t, err)
+		assert.Equal(t, tt.want, stripsAuth(from, to), "%s to %s", tt.from, tt.to)
+	}
+}
+
+func TestRedirected(t *testing.T) {
+	target := func(url string) uri.URL {
+		u, err := uri.Prepare(url, nil, "")
+		require.NoError(t, err)
+		return u
+	}
+	full := func() *PreparedRequest {
+		p, err := NewRequest("POST", "http://a.test/", BodyText("abc"), BearerAuth("t"),
+			Header("Content-Type", "x/y"), Header("Cookie", "c=1"), Header("Proxy-Authorization", "p"), Header("X", "1")).
+			Prepare(t.Context())
+		require.NoError(t, err)
+		return p
+	}
+	tests := []struct {
+		status int
+		to     string
+		want   string // method, and names of headers
+	}{
+		{302, "http://a.test/x", "GET X Authorization"},
+		{307, "http://a.test/x", "POST Content-Type X Content-Length Authorization body"},
+		{302, "http://b.test/", "GET X"},
+		{307, "http://b.test/", "POST Content-Type X Content-Length body"},
+		{307, "https://a.test/", "POST Content-Type X Content-Length Authorization body"},
+	}
+	for _, tt := range tests {
+		p := full()
+		next := redirected(p, tt.status, target(tt.to))
+		got := next.Method
+		for name := range next.Headers.All() {
+			got += " " + name
+		}
+		if next.Body != nil {
+			got += " body"
+		}
+		assert.Equal(t, tt.want, got, "%d to %s", tt.status, tt.to)
+		assert.Equal(t, tt.to, next.URL)
+		assert.True(t, p.Headers.Has("Cookie"), "the request before stays as it was")
+		assert.Equal(t, "POST", p.Method)
+	}
+}
+
+// hop is a request as it arrived in a chain.
+func hop(p *PreparedRequest) string {
+	return strings.TrimSpace(p.Method + " " + p.URL + " " + p.Headers.Get("Authorization"))
+}
+
+// redirecting answers by a table from URL to status and Location; what is not
+// in it is 200. It takes down the hops.
+func redirecting(hops *[]string, table map[string]string) cannedAdapter {
+	return func(_ context.Context, p *PreparedRequest, _ Settings) (*Response, error) {
+		*hops = append(*hops, hop(p))
+		var status int
+		var location string
+		_, _ = fmt.Sscan(table[p.URL], &status, &location)
+		if status == 0 {
+			return NewResponse(p, 200, "OK", Headers{}, strings.NewReader("end")), nil
+		}
+		var h Headers
+		if location != "" {
+			h.Set("Location", location)
+		}
+		return NewResponse(p, status, "Moved", h, strings.NewReader("moved")), nil
+	}
+}
+
+func TestFollowRedirects(t *testing.T) {
+	table := map[string]string{
+		"http://a.test/":     "302 /b",
+		"http://a.test/b":    "301 http://b.test/c?x=1#new",
+		"http://a.test/f#f1": "302 /g",
+		"http://a.test/none": "302",
+		"http://a.test/300":  "300 /b",
+		"http://a.test/loop": "302 /loop",
+		"http://a.test/ftp":  "302 ftp://a.test/",
+		"http://a.test/bad":  "302 http://[",
+		"http://a.test/sch":  "302 //c.test/d",
+		"http://a.test/utf":  "302 /%C3%A9?Ã©", // as its bytes are shown
+		"http://a.test/e9":   "302 /é",
+	}
+	tests := []struct {
+		url  string
+		opts []Option
+		want []string // the hops
+		err  error
+	}{
+		{"http://a.test/", nil, []string{"GET http://a.test/", "GET http://a.test/b", "GET http://b.test/c?x=1#new"}, nil},
+		{"http://a.test/", []Option{AllowRedirects(false)}, []string{"GET http://a.test/"}, nil},
+		{"http://a.test/", []Option{MaxRedirects(2)}, []string{"GET http://a.test/", "GET http://a.test/b", "GET http://b.test/c?x=1#new"}, nil},
+		{"http://a.test/", []Option{MaxRedirects(1)}, []string{"GET http://a.test/", "GET http://a.test/b"}, ErrTooManyRedirects},
+		{"http://a.test/", []Option{MaxRedirects(0)}, []string{"GET http://a.test/"}, ErrTooManyRedirects},
+		{"http://a.test/f#f1", nil, []string{"GET http://a.test/f#f1", "GET http://a.test/g#f1"}, nil},
+		{"http://a.test/none", nil, []string{"GET http://a.test/none"}, nil},
+		{"http://a.test/300", nil, []string{"GET http://a.test/300"}, nil},
+		{"http://a.test/sch", nil, []string{"GET http://a.test/sch", "GET http://c.test/d"}, nil},
+		{"http://a.test/utf", nil, []string{"GET http://a.test/utf", "GET http://a.test/%C3%A9?%C3%A9"}, nil},
+		{"http://a.test/e9", nil, []string{"GET http://a.test/e9"}, ErrInvalidURL},
+		{"http://a.test/bad", nil, []string{"GET http://a.test/bad"}, ErrInvalidURL},
+		{
+			"http://a.test/b", []Option{BearerAuth("t")},
+			[]string{"GET http://a.test/b Bearer t", "GET http://b.test/c?x=1#new"}, nil,
+		},
+		{
+			"http://a.test/f#f1", []Option{BearerAuth("t")},
+			[]string{"GET http://a.test/f#f1 Bearer t", "GET http://a.test/g#f1 Bearer t"}, nil,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.url, func(t *testing.T) {
+			var hops []string
+			r, err := cannedSession(t, redirecting(&hops, table)).Get(t.Context(), tt.url, tt.opts...)
+			assert.Equal(t, tt.want, hops)
+			if tt.err != nil {
+				require.ErrorIs(t, err, tt.err)
+				return
+			}
+			require.NoError(t, err)
+			require.Len(t, r.History, len(hops)-1)
+			for i, h := range r.History {
+				assert.Equal(t, "moved", h.Text(), "the body of a redirect stays to be had")
+				assert.Equal(t, hops[i], hop(h.Request))
+			}
+		})
+	}
+}
+
+func TestTooManyRedirects(t *testing.T) {
+	var hops []string
+	s := cannedSession(t, redirecting(&hops, map[string]string{"http://a.test/loop": "302 /loop"}))
+	_, err := s.Get(t.Context(), "http://a.test/loop")
+	require.ErrorIs(t, err, ErrTooManyRedirects)
+	assert.Len(t, hops, 31)
+	e := asError(t, err)
+	require.NotNil(t, e.Response, "the last redirect")
+	assert.Equal(t, 302, e.Response.StatusCode)
+	assert.True(t, e.MaybeSent)
+	assert.Contains(t, err.Error(), "exceeded 30 redirects")
+}
+
+// Another scheme has no adapter, unless one is mounted.
+func TestRedirectToAnotherScheme(t *testing.T) {
+	var hops []string
+	f := redirecting(&hops, map[string]string{"http://a.test/": "302 ftp://a.test/x"})
+	s := loopSession(t)
+	s.Mount("http://", f)
+	_, err := s.Get(t.Context(), "http://a.test/")
+	assert.ErrorIs(t, err, ErrInvalidSchema)
+	s.Mount("ftp://", f)
+	r, err := s.Get(t.Context(), "http://a.test/")
+	require.NoError(t, err)
+	assert.Equal(t, "ftp://a.test/x", r.URL)
+}
+
+func TestHeadDoesNotFollow(t *testing.T) {
+	var hops []string
+	table := map[string]string{"http://a.test/": "302 /b"}
+	s := cannedSession(t, redirecting(&hops, table))
+	r, err := s.Head(t.Context(), "http://a.test/")
+	require.NoError(t, err)
+	assert.Equal(t, 302, r.StatusCode)
+	r, err = s.Head(t.Context(), "http://a.test/", AllowRedirects(true))
+	require.NoError(t, err)
+	assert.Equal(t, 200, r.StatusCode)
+	r, err = s.Do(t.Context(), "HEAD", "http://a.test/")
+	require.NoError(t, err)
+	assert.Equal(t, 200, r.StatusCode)
+}
+
+// Next is the request that was not followed.
+func TestNext(t *testing.T) {
+	var hops []string
+	s := cannedSession(t, redirecting(&hops, map[string]string{"http://a.test/": "303 /b"}))
+	r, err := s.Post(t.Context(), "http://a.test/", BodyText("x"), AllowRedirects(false))
+	require.NoError(t, err)
+	next, err := r.Next(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, "GET http://a.test/b", hop(next))
+	r, err = s.Send(t.Context(), next)
+	require.NoError(t, err)
+	next, err = r.Next(t.Context())
+	require.NoError(t, err)
+	assert.Nil(t, next)
+}
+
+// A body is sent again byte for byte, or not at all.
+func TestRedirectBodyOverLoopback(t *testing.T) {
+	var bodies []string
+	url := loopServer(t, func(w http.ResponseWriter, r *http.Request) {
+		b := new(strings.Builder)
+		_, _ = fmt.Fprint(b, r.Header.Get("Content-Type"), "|", r.ContentLength, "|")
+		_, _ = io.Copy(b, r.Body)
+		bodies = append(bodies, b.String())
+		if r.URL.Path == "/" {
+			w.Header().Set("Location", "/end")
+			w.WriteHeader(308)
+		}
+	})
+	s := loopSession(t)
+	for name, opt := range map[string]Option{
+		"bytes":     BodyBytes([]byte("abc")),
+		"seeker":    Body(strings.NewReader("abc")),
+		"form":      Form("a", "b c"),
+		"JSON":      JSON("abc"),
+		"multipart": File("f", "n", strings.NewReader("abc")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			bodies = nil
+			_, err := s.Put(t.Context(), url, opt)
+			require.NoError(t, err)
+			require.Len(t, bodies, 2)
+			assert.Equal(t, bodies[0], bodies[1])
+			assert.NotContains(t, bodies[0], "|0|")
+		})
+	}
+	bodies = nil
+	_, err := s.Put(t.Context(), url, Body(onlyReader{strings.NewReader("abc")}))
+	require.ErrorIs(t, err, ErrUnrewindableBody)
+	assert.Len(t, bodies, 1, "nothing was sent the second time")
+	e := asError(t, err)
+	assert.Equal(t, 308, e.Response.StatusCode)
+	assert.True(t, e.MaybeSent)
+}
+
+// The cookies of a hop count at the next, and Host of the caller's does not
+// lead another host's astray.
+func TestRedirectCookies(t *testing.T) {
+	var got []string
+	s := cannedSession(t, func(_ context.Context, p *PreparedRequest, _ Settings) (*Response, error) {
+		got = append(got, p.URL+" "+p.Headers.Get("Cookie"))
+		h := NewHeaders("Set-Cookie", "hop=1; Path=/")
+		switch p.URL {
+		case "http://a.test/":
+			h.Set("Location", "/b")
+			return NewResponse(p, 302, "", h, nil), nil
+		case "http://a.test/b":
+			return NewResponse(p, 302, "", NewHeaders("Location", "http://b.test/"), nil), nil
+		}
+		return NewResponse(p, 200, "", Headers{}, nil), nil
+	})
+	_, err := s.Get(t.Context(), "http://a.test/", Cookie("mine", "1"))
+	require.NoError(t, err)
+	assert.Equal(t, []string{
+		"http://a.test/ mine=1", "http://a.test/b hop=1; mine=1", "http://b.test/ ",
+	}, got)
+}
+
+// A redirect's netrc entry is that of where it goes.
+func TestRedirectNetrc(t *testing.T) {
+	var hops []string
+	s := cannedSession(t, redirecting(&hops, map[string]string{"http://a.test/": "302 http://b.test/"}))
+	withNetrc(t, s, "machine a.test login a password 1\nmachine b.test login b password 2\n")
+	_, err := s.Get(t.Context(), "http://a.test/")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"GET http://a.test/ Basic YTox", "GET http://b.test/ Basic Yjoy"}, hops)
+}
+
+func TestRedirectHooksSeeEachHop(t *testing.T) {
+	var hops, seen []string
+	s := cannedSession(t, redirecting(&hops, map[string]string{"http://a.test/": "302 /b"}),
+		OnResponse(func(_ context.Context, r *Response) (*Response, error) {
+			seen = append(seen, fmt.Sprint(r.StatusCode))
+			return nil, nil
+		}))
+	_, err := s.Get(t.Context(), "http://a.test/")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"302", "200"}, seen)
+}

@@ -1,0 +1,238 @@
+package requests
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestStatusPredicates(t *testing.T) {
+	tests := []struct {
+		status              int
+		location            bool
+		ok, redirect, moved bool
+		raise               string
+	}{
+		{100, false, true, false, false, ""},
+		{200, false, true, false, false, ""},
+		{200, true, true, false, false, ""},
+		{300, true, true, false, false, ""},
+		{301, true, true, true, true, ""},
+		{301, false, true, false, false, ""},
+		{302, true, true, true, false, ""},
+		{303, true, true, true, false, ""},
+		{304, true, true, false, false, ""},
+		{307, true, true, true, false, ""},
+		{308, true, true, true, true, ""},
+		{399, false, true, false, false, ""},
+		{400, false, false, false, false, "400 Client Error: R for url: http://a.test/"},
+		{499, false, false, false, false, "499 Client Error: R for url: http://a.test/"},
+		{500, false, false, false, false, "500 Server Error: R for url: http://a.test/"},
+		{599, false, false, false, false, "599 Server Error: R for url: http://a.test/"},
+		{600, false, true, false, false, ""},
+		{999, false, true, false, false, ""},
+	}
+	for _, tt := range tests {
+		var h Headers
+		if tt.location {
+			h.Set("location", "/x")
+		}
+		r := NewResponse(&PreparedRequest{URL: "http://a.test/"}, tt.status, "R", h, nil)
+		assert.Equal(t, tt.ok, r.OK(), "%d", tt.status)
+		assert.Equal(t, tt.redirect, r.IsRedirect(), "%d", tt.status)
+		assert.Equal(t, tt.moved, r.IsPermanentRedirect(), "%d", tt.status)
+		if tt.raise == "" {
+			assert.NoError(t, r.RaiseForStatus())
+			continue
+		}
+		assert.EqualError(t, r.RaiseForStatus(), tt.raise)
+	}
+}
+
+// A peer's reason cannot make the text of the error long, nor act on a
+// terminal.
+func TestRaiseForStatusIsBounded(t *testing.T) {
+	r := NewResponse(nil, 500, strings.Repeat("\x1b", 5000), Headers{}, nil)
+	assert.LessOrEqual(t, len(r.RaiseForStatus().Error()), maxErrorText)
+	assert.NotContains(t, r.RaiseForStatus().Error(), "\x1b")
+}
+
+func TestNewResponse(t *testing.T) {
+	p := &PreparedRequest{Method: "GET", URL: "http://a.test/"}
+	src := &pieceReader{pieces: []string{"\xe9"}, err: io.EOF}
+	r := NewResponse(p, 200, "OK", NewHeaders("Content-Type", "text/plain"), src)
+	assert.Equal(t, "http://a.test/", r.URL)
+	assert.Same(t, p, r.Request)
+	assert.Equal(t, "ISO-8859-1", r.Encoding)
+	assert.Equal(t, "é", r.Text())
+	assert.Equal(t, 1, src.closed, "a body that was read is closed")
+	assert.Equal(t, "<Response [200]>", fmt.Sprintf("%v", r))
+	assert.Equal(t, "<Response [200]>", fmt.Sprintf("%#v", r))
+	assert.Zero(t, r.Trailers().Len())
+	assert.Empty(t, r.Attempts())
+	next, err := r.Next(t.Context())
+	assert.NoError(t, err)
+	assert.Nil(t, next)
+	assert.Empty(t, NewResponse(nil, 204, "", Headers{}, nil).Content())
+	assert.Empty(t, NewResponse(nil, 204, "", Headers{}, nil).Text())
+}
+
+func TestJSONOfResponse(t *testing.T) {
+	utf16 := func(s string) string {
+		var b strings.Builder
+		for _, r := range s {
+			b.WriteString(string([]byte{byte(r), byte(r >> 8)}))
+		}
+		return b.String()
+	}
+	tests := []struct {
+		name, encoding, body string
+		ok                   bool
+	}{
+		{"plain", "", `{"a":"é"}`, true},
+		{"utf-8 told", "utf-8", `{"a":"é"}`, true},
+		{"mark", "", "\ufeff" + `{"a":"é"}`, true},
+		{"utf-16", "", utf16(`{"a":"é"}`), true},
+		{"utf-16 with mark", "", "\xff\xfe" + utf16(`{"a":"é"}`), true},
+		{"latin-1 told", "iso-8859-1", "{\"a\":\"\xe9\"}", true},
+		{"nothing", "", "", false},
+		{"no JSON", "", "<html>", false},
+		{"another type", "", "[1]", false},
+		{"something behind", "", `{"a":"é"} x`, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := given(nil, tt.body)
+			r.URL, r.Encoding = "http://u:pw@a.test/?q", tt.encoding
+			var v struct{ A string }
+			err := r.JSON(&v)
+			if tt.ok {
+				require.NoError(t, err)
+				assert.Equal(t, "é", v.A)
+				return
+			}
+			require.ErrorIs(t, err, ErrJSONDecode)
+			assert.ErrorIs(t, err, ErrInvalidJSON)
+			e := asError(t, err)
+			assert.Same(t, r, e.Response)
+			assert.Error(t, errors.Unwrap(e), "the decoder's own")
+			assert.NotContains(t, err.Error(), "pw")
+		})
+	}
+}
+
+func TestLinks(t *testing.T) {
+	h := NewHeaders("Link", `<http://a.test/2>; rel="next"; title=x`)
+	h.Add("Link", `</last>; rel=last, </plain>`)
+	links := NewResponse(nil, 200, "", h, nil).Links()
+	assert.Len(t, links, 3)
+	assert.Equal(t, Link{URL: "http://a.test/2", Params: map[string]string{"rel": "next", "title": "x"}}, links["next"])
+	assert.Equal(t, "/last", links["last"].URL)
+	assert.Equal(t, "/plain", links["/plain"].URL)
+	assert.Empty(t, NewResponse(nil, 200, "", Headers{}, nil).Links())
+}
+
+// What a response over the network holds.
+func TestResponseFields(t *testing.T) {
+	url := loopServer(t, func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Type", "text/html; charset=utf-8")
+		h["Set-Cookie"] = []string{"a=1", "b=2"}
+		h.Set("X-Bytes", "caf\xe9")
+		h.Set("Trailer", "X-End")
+		w.WriteHeader(404)
+		fmt.Fprint(w, "é")
+		h.Set("X-End", "1")
+	})
+	s := loopSession(t)
+	r, err := s.Get(t.Context(), url+"/x?q=1#frag")
+	require.NoError(t, err)
+	assert.Equal(t, 404, r.StatusCode)
+	assert.Equal(t, "Not Found", r.Reason)
+	assert.Equal(t, "HTTP/1.1", r.Proto)
+	assert.Equal(t, url+"/x?q=1#frag", r.URL)
+	assert.Equal(t, "utf-8", r.Encoding)
+	assert.Equal(t, []string{"a=1", "b=2"}, r.Headers.Values("set-cookie"))
+	assert.Equal(t, "a=1, b=2", r.Headers.Get("set-cookie"))
+	assert.Equal(t, "café", r.Headers.Get("X-Bytes"))
+	assert.Equal(t, "1", r.Trailers().Get("X-End"))
+	assert.Positive(t, r.Elapsed)
+	assert.Nil(t, r.TLS)
+	assert.Empty(t, r.History)
+	assert.Equal(t, "é", r.Text())
+	assert.Equal(t, 2, r.Cookies().Len())
+	assert.Equal(t, 2, s.Cookies.Len())
+}
+
+func TestReasonPhrases(t *testing.T) {
+	for line, want := range map[string]string{
+		"HTTP/1.1 200 Fine\r\n":     "Fine",
+		"HTTP/1.1 200 \r\n":         "",
+		"HTTP/1.1 200\r\n":          "",
+		"HTTP/1.1 299 a  b \r\n":    "a  b",
+		"HTTP/1.1 200 caf\xe9\r\n":  "café",
+		"HTTP/1.0 200 Old\r\n":      "Old",
+		"HTTP/1.1 999 Whatever\r\n": "Whatever",
+	} {
+		url := rawLoop(t, answerAll(line+"Content-Length: 0\r\n\r\n"))
+		r, err := loopSession(t).Get(t.Context(), url)
+		require.NoError(t, err, line)
+		assert.Equal(t, want, r.Reason, line)
+	}
+}
+
+// Decode raises for the status before it decodes, and closes.
+func TestDecode(t *testing.T) {
+	type item struct{ A int }
+	url := loopServer(t, func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		switch r.URL.Path {
+		case "/missing":
+			w.WriteHeader(404)
+			fmt.Fprint(w, `{"a":1}`)
+		case "/bad":
+			fmt.Fprint(w, `no`)
+		case "/echo":
+			w.Header().Set("X-Method", r.Method)
+			_, _ = w.Write(b)
+		default:
+			fmt.Fprint(w, `{"a":7}`)
+		}
+	})
+	ctx := t.Context()
+	v, err := GetJSON[item](ctx, url)
+	require.NoError(t, err)
+	assert.Equal(t, item{7}, v)
+
+	_, err = GetJSON[item](ctx, url+"/missing")
+	var he *HTTPError
+	require.ErrorAs(t, err, &he)
+	assert.Equal(t, `{"a":1}`, he.Response.Text())
+
+	_, err = GetJSON[item](ctx, url+"/bad")
+	assert.ErrorIs(t, err, ErrJSONDecode)
+
+	for name, call := range map[string]func() (item, error){
+		"POST":  func() (item, error) { return PostJSON[item](ctx, url+"/echo", item{3}) },
+		"PUT":   func() (item, error) { return PutJSON[item](ctx, url+"/echo", item{3}) },
+		"PATCH": func() (item, error) { return PatchJSON[item](ctx, url+"/echo", item{3}) },
+	} {
+		v, err := call()
+		require.NoError(t, err, name)
+		assert.Equal(t, item{3}, v, name)
+	}
+	_, err = Decode[item](nil, errBoom)
+	assert.ErrorIs(t, err, errBoom)
+
+	s := loopSession(t)
+	v, err = Decode[item](s.Get(ctx, url, Stream()))
+	require.NoError(t, err)
+	assert.Equal(t, item{7}, v)
+	CloseIdleConnections()
+}
