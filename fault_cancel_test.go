@@ -88,8 +88,7 @@ func cancelStages() []cancelStage {
 			opts: func() []requests.Option { return []requests.Option{requests.DigestAuth("u", "p")} },
 		},
 		{
-			// The error is that of the request that follows, which was not sent.
-			id: "F99", name: "reading a redirect's body", after: wait,
+			id: "F99", name: "reading a redirect's body", after: wait, sent: true,
 			answers: script(testserver.Answer{Status: 302, Header: []string{"Location: /b"}, Body: hundred, OnBody: testserver.Deaf, BodyAt: 3}),
 		},
 	}

@@ -290,3 +290,13 @@ func (endless) Read(p []byte) (int, error) {
 func texted(s string) func() io.Reader {
 	return func() io.Reader { return bytes.NewReader([]byte(s)) }
 }
+
+// slow leaves a row out of short tests.
+func slow(why string) func(*testing.T) string {
+	return func(*testing.T) string {
+		if testing.Short() {
+			return why
+		}
+		return ""
+	}
+}

@@ -112,7 +112,8 @@ func (c *rackConn) Read(b []byte) (int, error) {
 }
 
 func (c *rackConn) Write(b []byte) (int, error) {
-	if c.r.off.Load() && c.failed.Load() {
+	const alert = 0x15 // of TLS, whose end is told on closing
+	if c.r.off.Load() && c.failed.Load() && b[0] != alert {
 		c.r.abused.Store(true)
 	}
 	if c.r.fails(opWrite) {
