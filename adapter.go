@@ -3,6 +3,7 @@ package requests
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -106,18 +107,27 @@ func (a *HTTPAdapter) Send(ctx context.Context, p *PreparedRequest, settings Set
 	return a.retrying(ctx, p, settings, rt)
 }
 
-// once sends p once, and once more where a proxy that forwards asks for
-// Digest and its URL has a user.
+// once sends p once: again where a dead connection lost it, and where a proxy
+// that forwards asks for Digest and its URL has a user.
 func (a *HTTPAdapter) once(ctx context.Context, p *PreparedRequest, settings Settings, rt route) (*Response, error) {
-	for asked := 0; ; asked++ {
+	for asked, sent, tries := 0, 0, 0; ; tries++ {
 		r, err := a.roundTrip(ctx, p, settings, rt)
+		var e *Error
+		if errors.As(err, &e) && tries < maxSilentTries && e.lost(p, sent) && ctx.Err() == nil {
+			sent += e.sends
+			continue
+		}
 		if err != nil || !rt.forward || r.StatusCode != http.StatusProxyAuthRequired || !p.Body.Replayable() ||
 			!a.transport(rt).auth.challenged(rt.proxy, rawValues(r.Headers, "Proxy-Authenticate"), asked) {
 			return r, err
 		}
+		asked++
 		r.body.drain(r)
 	}
 }
+
+// maxSilentTries bounds how many dead connections in a row a request meets.
+const maxSilentTries = 16
 
 // checkSendable refuses what cannot be sent as HTTP: other schemes, hosts
 // that are none, and headers that would break the framing.

@@ -213,7 +213,8 @@ func TestAllocationsOfGetOverTLS(t *testing.T) {
 	s := NewSession(Settings{Verify: TLSVerify{Roots: roots}})
 	defer s.Close()
 	ctx := t.Context()
-	allocationBar(t, 51, func() {
+	const servers = 1 // allocation of the server's, for each record that it reads
+	allocationBar(t, 51+servers, func() {
 		r, err := s.Get(ctx, url)
 		if err != nil || len(r.Content()) != 1<<10 || r.TLS == nil {
 			t.Fatalf("got %v", err)

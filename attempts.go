@@ -37,9 +37,20 @@ func (a *HTTPAdapter) retrying(ctx context.Context, p *PreparedRequest, settings
 			r.body.drain(r)
 		}
 		if err := sleep(ctx, verdict.wait); err != nil {
-			return nil, err
+			return nil, afterAttempt(err, r, attempt.Err, &state)
 		}
 	}
+}
+
+// afterAttempt is the error of a wait that was ended: what the attempt before
+// it came to is in it.
+func afterAttempt(err error, r *Response, last error, state *retryState) error {
+	var e, before *Error
+	if errors.As(err, &e) {
+		e.Response, e.attempts = r, state.attempts()
+		e.MaybeSent = r != nil || errors.As(last, &before) && before.MaybeSent
+	}
+	return err
 }
 
 // settled is the outcome of the last attempt under a verdict.
@@ -78,7 +89,7 @@ func unrewindable(r *Response, err error, state *retryState) error {
 // failureClassOf tells the policy what an error counts as.
 func failureClassOf(err error) failureClass {
 	var e *Error
-	if !errors.As(err, &e) || errors.Is(err, context.Canceled) || errors.Is(e.kind, ErrTimeout) ||
+	if !errors.As(err, &e) || errors.Is(err, context.Canceled) || e.kind == ErrTimeout ||
 		e.Is(ErrForbiddenAddress) || e.Is(ErrInvalidURL) || e.Is(ErrInvalidHeader) || e.Is(ErrUnrewindableBody) {
 		return failFinal
 	}

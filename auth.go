@@ -3,6 +3,7 @@ package requests
 import (
 	"context"
 	"encoding/base64"
+	"log/slog"
 	"strings"
 )
 
@@ -60,10 +61,13 @@ func (b *Basic) Authenticate(_ context.Context, p *PreparedRequest) error {
 }
 
 // String names the scheme alone.
-func (b *Basic) String() string { return "Basic auth" }
+func (b Basic) String() string { return "Basic auth" }
 
 // GoString is [Basic.String].
-func (b *Basic) GoString() string { return b.String() }
+func (b Basic) GoString() string { return b.String() }
+
+// LogValue is [Basic.String], for [log/slog].
+func (b Basic) LogValue() slog.Value { return slog.StringValue(b.String()) }
 
 // ProxyBasic is an [Authenticator] that sends a user and a password to a proxy, as
 // HTTPProxyAuth does. To an https URL they go with CONNECT alone, never to
@@ -83,10 +87,13 @@ func (b *ProxyBasic) Authenticate(_ context.Context, p *PreparedRequest) error {
 }
 
 // String names the scheme alone.
-func (b *ProxyBasic) String() string { return "Basic proxy auth" }
+func (b ProxyBasic) String() string { return "Basic proxy auth" }
 
 // GoString is [ProxyBasic.String].
-func (b *ProxyBasic) GoString() string { return b.String() }
+func (b ProxyBasic) GoString() string { return b.String() }
+
+// LogValue is [ProxyBasic.String], for [log/slog].
+func (b ProxyBasic) LogValue() slog.Value { return slog.StringValue(b.String()) }
 
 // basicValue is the header's value. RFC 7617 forbids a colon in the user,
 // which would move into the password, and control characters in both.
@@ -117,6 +124,9 @@ func (b Bearer) String() string { return "Bearer auth" }
 
 // GoString is [Bearer.String].
 func (b Bearer) GoString() string { return b.String() }
+
+// LogValue is [Bearer.String], for [log/slog].
+func (b Bearer) LogValue() slog.Value { return slog.StringValue(b.String()) }
 
 // hasControl reports whether s holds a control character.
 func hasControl(s string) bool {

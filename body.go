@@ -5,6 +5,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/seed-9ea40bd3/requests/internal/uri"
@@ -125,6 +126,15 @@ func (p *Payload) Replayable() bool {
 	return p == nil || p.inMem || p.opener != nil || p.seeker != nil
 }
 
+// ready reports whether reading the body never waits.
+func (p *Payload) ready() bool {
+	switch p.reader.(type) {
+	case *bytes.Reader, *strings.Reader, *os.File:
+		return p.seeker != nil
+	}
+	return p.inMem
+}
+
 // String tells the length, and nothing of the content.
 func (p *Payload) String() string {
 	switch {
@@ -221,6 +231,16 @@ func (r *chunkReader) fill() error {
 	}
 	r.stop()
 	return r.err
+}
+
+// end stops the iterator where it was not read to its end.
+func (r *chunkReader) end() {
+	if r.next != nil {
+		r.stop()
+	}
+	if r.err == nil {
+		r.err = io.EOF
+	}
 }
 
 // WriteTo hands each piece on in one Write, whatever its size, so that it is

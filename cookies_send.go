@@ -48,6 +48,9 @@ func (j *CookieJar) headerWith(dst []byte, extra []*http.Cookie, u cookieURL, ru
 	if j == nil {
 		j = new(CookieJar)
 	}
+	if len(extra) == 0 && j.Len() == 0 {
+		return dst
+	}
 	now, limit := j.clock(), j.Limits.bounds().headerBytes
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"hash"
 	"io"
+	"log/slog"
 	"net/http"
 	"sync"
 
@@ -168,3 +169,6 @@ func (d *Digest) String() string { return "Digest auth" }
 
 // GoString is [Digest.String].
 func (d *Digest) GoString() string { return d.String() }
+
+// LogValue is [Digest.String], for [log/slog].
+func (d *Digest) LogValue() slog.Value { return slog.StringValue(d.String()) }

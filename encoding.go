@@ -34,8 +34,10 @@ func jsonText(b []byte, encoding string) []byte {
 	if guess := charset.JSONEncoding(b); guess != "" && guess != "utf-8" || label == "" {
 		label = guess
 	}
-	if text, ok := charset.Decode(label, b); ok && label != "utf-8" {
-		b = []byte(text)
+	if label != "utf-8" {
+		if text, ok := charset.Decode(label, b); ok {
+			b = []byte(text)
+		}
 	}
 	return bytes.TrimPrefix(b, []byte("\ufeff"))
 }

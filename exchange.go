@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-9ea40bd3/requests/internal/charset"
@@ -28,11 +30,12 @@ type trip struct {
 	ctx       tripContext
 	trace     httptrace.ClientTrace
 
-	conn    *wire.Conn  // of HTTP/1.1
-	h2      http.Header // filled in when the connection turns out to be HTTP/2
-	armed   int         // how many connections were given the request
-	turn    int64       // of conn
+	conn    *wire.Conn   // of HTTP/1.1
+	h2      http.Header  // filled in when the connection turns out to be HTTP/2
+	armed   atomic.Int32 // how many connections were given the request
+	turn    int64        // of conn
 	reused  bool
+	resends int   // connections before conn that bytes of the request went out on
 	written int64 // by conn, before this request
 	read    int64
 
@@ -46,6 +49,7 @@ type trip struct {
 	url  url.URL
 	body tripBody
 	resp Response
+	room [usualFields]headerField // of resp
 }
 
 // errTooManyResends ends a request that connection after connection lost.
@@ -68,9 +72,21 @@ func (a *HTTPAdapter) roundTrip(ctx context.Context, p *PreparedRequest, setting
 	if t.transport == nil {
 		t.watch.start() // another's transport may tell of no connection
 	}
-	resp, err := rtr.RoundTrip(req)
+	resp, err, left := t.dispatch(ctx, rtr, req)
+	if left {
+		return nil, err
+	}
 	t.watch.rest()
 	if err != nil {
+		err = t.failure(err)
+		if t.upload != nil && t.upload.lock(ctx) {
+			t.upload.unlock() // no Read of the source is under way
+		}
+		t.finish(err)
+		return nil, err
+	}
+	if err := t.checkResponse(resp); err != nil {
+		resp.Body.Close()
 		err = t.failure(err)
 		t.finish(err)
 		return nil, err
@@ -81,7 +97,55 @@ func (a *HTTPAdapter) roundTrip(ctx context.Context, p *PreparedRequest, setting
 		t.finish(err)
 		return nil, err
 	}
+	if t.upload != nil && t.upload.failure() != nil {
+		resp.Body.Close()
+		err := t.failure(t.upload.failure())
+		t.finish(err)
+		return nil, err
+	}
 	return t.response(resp), nil
+}
+
+// cancelGrace is how long a request whose context ended is waited for.
+const cancelGrace = 50 * time.Millisecond
+
+// dispatch hands the request to net/http. That waits for a Read of the body's
+// source to return, which a source of the caller's may never do: where the
+// context ends meanwhile the request is left behind, to a goroutine that ends
+// with the Read.
+func (t *trip) dispatch(ctx context.Context, rtr http.RoundTripper, req *http.Request) (resp *http.Response, err error, left bool) {
+	if t.upload == nil || t.p.Body.ready() || ctx.Done() == nil {
+		resp, err = rtr.RoundTrip(req)
+		return resp, err, false
+	}
+	done, gone := make(chan struct{}), make(chan struct{})
+	go func() {
+		resp, err = rtr.RoundTrip(req)
+		close(done)
+		<-gone
+		if left {
+			if err == nil {
+				resp.Body.Close()
+			}
+			t.finish(context.Cause(ctx))
+		}
+	}()
+	defer close(gone)
+	select {
+	case <-done:
+		return resp, err, false
+	case <-ctx.Done():
+	}
+	grace := time.NewTimer(cancelGrace)
+	defer grace.Stop()
+	select {
+	case <-done:
+		return resp, err, false
+	case <-grace.C:
+	}
+	e := contextFailure(ctx)
+	e.MaybeSent = true
+	return nil, e, true
 }
 
 // request makes what net/http is given: enough for it to find a connection
@@ -90,7 +154,7 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 	p, req := t.p, &t.req
 	*req = http.Request{
 		Method: p.Method, URL: t.target(), Host: p.Headers.Get("Host"),
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: plainHeader, Close: announcesClose(&p.Headers),
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: plainHeader,
 	}
 	if p.target.Scheme == "https" || t.transport == nil {
 		t.h2 = http.Header{}
@@ -98,10 +162,10 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 		if t.transport == nil {
 			t.fillHeader()
 		}
-	} else if replayableMethod(p.Method) {
+	} else if replayable(p) {
 		req.Header = replayableHeader
 	}
-	if p.Body != nil && (p.Body.Len() != 0 || !p.Body.inMem) {
+	if p.Body.Len() != 0 {
 		if err := t.attach(req); err != nil {
 			return nil, err
 		}
@@ -112,9 +176,12 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 			return nil, err
 		}
 	}
-	t.ctx.Context = t.stoppable(ctx)
 	t.trace.GotConn = t.gotConn
-	*req = *req.WithContext(httptrace.WithClientTrace(&t.ctx, &t.trace)) // the copy stays on the stack
+	if traceKey == nil || httptrace.ContextClientTrace(ctx) != nil {
+		ctx = httptrace.WithClientTrace(ctx, &t.trace) // the caller's trace is called too
+	}
+	t.ctx.Context = t.stoppable(ctx)
+	*req = *req.WithContext(&t.ctx) // the copy stays on the stack
 	return req, nil
 }
 
@@ -142,23 +209,37 @@ type tripContext struct {
 }
 
 func (c *tripContext) Value(key any) any {
-	if _, ok := key.(connectLimit); ok {
+	switch key {
+	case traceKey:
+		return &c.t.trace
+	case connectLimit{}:
 		return valueOr(c.t.settings.Timeouts.Connect, 0)
+	case sendLimit{}:
+		return c.t.sentEnough()
 	}
 	return c.Context.Value(key)
 }
 
-// announcesClose reports whether a request says that its connection serves no
-// other after it, which then must hold (RFC 9112, 9.6).
-func announcesClose(h *Headers) bool {
-	for _, value := range h.Values("Connection") {
-		for token := range strings.SplitSeq(value, ",") {
-			if strings.EqualFold(strings.TrimSpace(token), "close") {
-				return true
-			}
-		}
-	}
-	return false
+// sendLimit is whether a request was sent too often to dial for it again.
+type sendLimit struct{}
+
+// traceKey is what a context is asked for by [httptrace.ContextClientTrace];
+// nil where that asks for nothing.
+var traceKey = func() any {
+	var k keyRecorder
+	httptrace.ContextClientTrace(&k)
+	return k.key
+}()
+
+// keyRecorder is a context that knows what it was asked for.
+type keyRecorder struct {
+	context.Context
+	key any
+}
+
+func (k *keyRecorder) Value(key any) any {
+	k.key = key
+	return nil
 }
 
 // plainHeader and replayableHeader stand for the headers of requests whose
@@ -170,6 +251,12 @@ var (
 	plainHeader      = http.Header{"User-Agent": nil}
 	replayableHeader = http.Header{"User-Agent": nil, "X-Idempotency-Key": nil}
 )
+
+// replayable reports whether a request may be sent twice: by its method, or
+// since the caller gave it a key by which the server knows it again.
+func replayable(p *PreparedRequest) bool {
+	return replayableMethod(p.Method) || p.Headers.Has("Idempotency-Key") || p.Headers.Has("X-Idempotency-Key")
+}
 
 // replayableMethod reports whether sending a request twice does what sending
 // it once does.
@@ -216,12 +303,15 @@ func (t *trip) attach(req *http.Request) error {
 
 // gotConn is told of the connection before the request is written to it.
 func (t *trip) gotConn(info httptrace.GotConnInfo) {
-	t.armed++
+	t.armed.Add(1)
 	t.reused = info.Reused
-	lost := t.armed > 2 && t.conn != nil && t.sentBytes()
+	if t.conn != nil && t.sentBytes() {
+		t.resends++
+	}
 	conn, ok := info.Conn.(*wire.Conn)
 	if !ok {
-		if t.transport != nil {
+		// Once only: whoever sent the headers before may still read them.
+		if t.transport != nil && len(t.h2) == 0 {
 			t.fillHeader()
 		}
 		t.watch.start()
@@ -230,24 +320,43 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	t.transport.hosts.touch(conn.Pool)
 	t.conn = conn
 	t.read, t.written = conn.Counts()
-	conn.Arm(t, info.Reused, valueOr(t.settings.Stream, false))
-	if lost {
+	conn.Arm(t, info.Reused, valueOr(t.settings.Stream, false), t.p.Method == http.MethodHead)
+	if t.resends > 1 {
 		conn.Refuse(errTooManyResends)
 	}
 	t.turn = conn.Turn()
 	t.watch.start()
 }
 
+// How often a request goes out over HTTP/2, where net/http sends it again for
+// as long as servers refuse the stream or go away.
+const (
+	maxHTTP2Sends = 4
+	// Some of the refusals that net/http repeats for any method come after
+	// the server has acted.
+	maxUnsafeHTTP2Sends = 2
+)
+
+// sentEnough reports whether no further connection is made for the request.
+func (t *trip) sentEnough() bool {
+	limit := int32(maxHTTP2Sends)
+	if !replayableMethod(t.p.Method) {
+		limit = maxUnsafeHTTP2Sends
+	}
+	return t.armed.Load() >= limit
+}
+
+// sentBytes reports whether any of the request went out on conn. An answer
+// may be here before the count of what it answers.
 func (t *trip) sentBytes() bool {
-	_, written := t.conn.Counts()
-	return written > t.written
+	read, written := t.conn.Counts()
+	return written > t.written || read > t.read
 }
 
 // fillHeader gives HTTP/2, or a transport of the caller's, the headers:
 // spelling and order are its own there, and headers that concern a connection
 // have no place.
 func (t *trip) fillHeader() {
-	clear(t.h2)
 	for i := range t.p.Headers.fields {
 		f := &t.p.Headers.fields[i]
 		switch http.CanonicalHeaderKey(f.name) {
@@ -341,11 +450,17 @@ func (t *trip) response(resp *http.Response) *Response {
 		Reason:     reason(resp),
 		Proto:      resp.Proto,
 		URL:        t.p.URL,
-		Headers:    headersFrom(resp.Header),
+		Headers:    appendHeaders(t.room[:0], resp.Header),
 		Request:    t.p,
 		TLS:        t.tlsState(resp),
 	}
+	t.restoreFraming(r, resp)
+	t.heedKeepAlive(resp)
 	r.Encoding, _ = charset.FromContentType(r.Headers.Get("Content-Type"))
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		resp.Body.Close() // nobody asked for another protocol: there is no body
+		resp.Body = http.NoBody
+	}
 	t.body = tripBody{t: t, body: resp.Body}
 	r.body = body{
 		raw:     &t.body,
@@ -367,6 +482,63 @@ func (t *trip) response(resp *http.Response) *Response {
 	}
 	return r
 }
+
+// restoreFraming puts back the fields that net/http took out of the head.
+func (t *trip) restoreFraming(r *Response, resp *http.Response) {
+	if t.conn == nil || len(resp.TransferEncoding) == 0 && !resp.Close {
+		return
+	}
+	for _, f := range t.conn.Framing(t.turn) {
+		if !r.Headers.Has(f.Name) {
+			r.Headers.Add(f.Name, fromLatin1(f.Value))
+		}
+	}
+	if len(resp.TransferEncoding) > 0 && r.Headers.Has("Content-Length") {
+		t.conn.Retire() // two lengths: RFC 9112, 6.3, has the connection end
+	}
+}
+
+// checkResponse refuses a head with a field that is none, which others on the
+// way may have read otherwise.
+func (t *trip) checkResponse(resp *http.Response) error {
+	switch {
+	case t.conn != nil && resp.ProtoMajor != 1:
+		return &Error{kind: ErrConnection, reason: "server answered HTTP/1.1 with another protocol"}
+	case resp.ProtoMajor == 1 && resp.ProtoMinor == 0 && t.conn != nil && t.conn.HasCoding(t.turn):
+		return &Error{kind: ErrConnection, extra: ErrChunkedEncoding, reason: "response of HTTP/1.0 has a transfer coding"}
+	}
+	n := 0
+	for name, values := range resp.Header {
+		if n += len(values); !isToken(name) {
+			return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response has a header name " +
+				quoteName(name) + " that is no token"}
+		}
+	}
+	if n > maxHeaderFields {
+		return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response has more than " +
+			itoa(maxHeaderFields) + " header fields"}
+	}
+	return nil
+}
+
+// heedKeepAlive takes the server's word for how long it keeps an idle
+// connection.
+func (t *trip) heedKeepAlive(resp *http.Response) {
+	if t.conn == nil {
+		return
+	}
+	for _, value := range resp.Header["Keep-Alive"] {
+		for param := range strings.SplitSeq(value, ",") {
+			name, text, _ := strings.Cut(strings.TrimSpace(param), "=")
+			if n, err := strconv.ParseUint(text, 10, 24); err == nil && strings.EqualFold(name, "timeout") {
+				t.conn.ExpireIdle(time.Duration(n) * time.Second)
+			}
+		}
+	}
+}
+
+// maxHeaderFields is how many fields a response's head may have.
+const maxHeaderFields = 5000
 
 // bodiless reports whether such a response has no body, whatever it says.
 func bodiless(method string, status int) bool {

@@ -72,7 +72,7 @@ func contextFailure(ctx context.Context) *Error {
 	}
 	cause := context.Cause(ctx)
 	if !errors.Is(cause, err) {
-		cause = errors.Join(err, cause)
+		cause = causedError{err, cause}
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return &Error{kind: ErrTimeout, Err: cause, reason: "deadline exceeded"}
@@ -80,12 +80,37 @@ func contextFailure(ctx context.Context) *Error {
 	return &Error{kind: ErrRequest, Err: cause, reason: "canceled"}
 }
 
+// causedError is a context's error, and the cause that it was ended with.
+type causedError struct{ err, cause error }
+
+func (e causedError) Error() string   { return e.err.Error() + ": " + e.cause.Error() }
+func (e causedError) Unwrap() []error { return []error{e.err, e.cause} }
+
 // failure is the error of a request that got no response.
 func (t *trip) failure(err error) error {
 	e := t.classify(err)
 	e.Reused = t.reused
 	e.MaybeSent = t.maybeSent(err)
+	e.sends = t.resends
+	if t.conn != nil {
+		read, _ := t.conn.Counts()
+		e.silent = read == t.read
+		if t.sentBytes() {
+			e.sends++
+		}
+	}
 	return e
+}
+
+// lost reports whether a request may be sent again, unasked: nothing of it
+// went out, or its connection was reused and died before it answered, and
+// sending it twice does what sending it once does (RFC 9110, 9.2.2). Then it
+// goes out once more. sent counts the times that bytes went out before.
+func (e *Error) lost(p *PreparedRequest, sent int) bool {
+	if !e.Reused || !e.silent || e.dialled || !e.Is(ErrConnection) || e.Is(ErrTimeout) || !p.Body.Replayable() {
+		return false
+	}
+	return !e.MaybeSent || sent+e.sends < 2 && replayable(p)
 }
 
 func (t *trip) classify(err error) *Error {
@@ -94,6 +119,9 @@ func (t *trip) classify(err error) *Error {
 	}
 	if t.watch.over() {
 		return &Error{kind: ErrReadTimeout, Err: os.ErrDeadlineExceeded, reason: "no response in time"}
+	}
+	if errors.Is(err, errTooManyResends) {
+		return &Error{kind: ErrConnection, Err: errTooManyResends}
 	}
 	if t.upload != nil {
 		if own := t.upload.failure(); own != nil {
@@ -108,15 +136,41 @@ func (t *trip) classify(err error) *Error {
 	if own, ok := errors.AsType[*Error](err); ok {
 		return own
 	}
-	kind := ErrConnection
+	e := &Error{kind: ErrConnection, Err: err}
 	switch {
 	case isTLS(err):
-		kind = ErrSSL
+		e.kind = ErrSSL
 	case t.route.forward:
-		kind = ErrProxy
+		e.kind = ErrProxy
+	case t.conn != nil && conflictingLengths(t.conn.Framing(t.turn)):
+		e.extra = ErrInvalidHeader
 	}
-	return &Error{kind: kind, Err: err}
+	if t.conn != nil && t.conn.Cut(t.turn) {
+		e.Err = alsoError{err, io.ErrUnexpectedEOF}
+	}
+	return e
 }
+
+// conflictingLengths reports whether a head has two lengths that differ.
+func conflictingLengths(fields []wire.Field) bool {
+	length, found := "", false
+	for _, f := range fields {
+		if !equalFold(f.Name, "Content-Length") {
+			continue
+		}
+		if found && f.Value != length {
+			return true
+		}
+		length, found = f.Value, true
+	}
+	return false
+}
+
+// alsoError is an error that is another one too.
+type alsoError struct{ err, also error }
+
+func (e alsoError) Error() string   { return e.err.Error() }
+func (e alsoError) Unwrap() []error { return []error{e.err, e.also} }
 
 // sourceFailure is the error of a body that could not be read.
 func sourceFailure(err error) *Error {
@@ -130,7 +184,9 @@ func sourceFailure(err error) *Error {
 func (t *trip) maybeSent(err error) bool {
 	var dial *dialError
 	switch {
-	case errors.As(err, &dial), errors.Is(err, wire.ErrStale), t.armed == 0:
+	case errors.Is(err, errTooManyResends), t.resends > 0:
+		return true
+	case errors.As(err, &dial), errors.Is(err, wire.ErrStale), t.armed.Load() == 0:
 		return false
 	case t.conn == nil:
 		return true
@@ -204,6 +260,12 @@ func (t *trip) bodyFailure(err error) error {
 		e = &Error{kind: ErrSSL, Err: err}
 	} else if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.ErrUnexpectedEOF) {
 		e.extra = ErrConnection
+	}
+	if e.kind == ErrChunkedEncoding && t.conn != nil && t.conn.Cut(t.turn) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		e.Err, e.extra = alsoError{err, io.ErrUnexpectedEOF}, ErrConnection
+	}
+	if length := t.resp.body.length; e.kind == ErrChunkedEncoding && length > 0 {
+		e.reason = "body broke off after " + itoa(t.resp.body.rawRead) + " of " + itoa(length) + " bytes"
 	}
 	e.Reused, e.MaybeSent = t.reused, true
 	e.Request = t.p

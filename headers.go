@@ -3,8 +3,11 @@ package requests
 import (
 	"fmt"
 	"iter"
+	"net/http"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Headers is an ordered list of header fields whose names are compared
@@ -26,8 +29,9 @@ type Headers struct {
 type headerField struct {
 	name  string
 	value string
-	raw   bool // value is bytes, sent as they are
-	omit  bool // the name is to be left out: Python's None
+	raw   bool   // value is bytes, sent as they are
+	omit  bool   // the name is to be left out: Python's None
+	hash  uint32 // of the name in a long list, or zero for not known
 }
 
 // NewHeaders returns the fields named and valued in turn by pairs. Called
@@ -136,12 +140,32 @@ func (h *Headers) Omit(name string) {
 	h.put(headerField{name: name, omit: true})
 }
 
+// moveBefore puts the first field of one name before that of another, where
+// both are there and it comes later.
+func (h *Headers) moveBefore(name, other string) {
+	i, j := h.index(name, 0), h.index(other, 0)
+	if j < 0 || i < j {
+		return
+	}
+	f := h.fields[i]
+	copy(h.fields[j+1:i+1], h.fields[j:i])
+	h.fields[j] = f
+}
+
 // Clone returns a copy that shares nothing with h.
 func (h Headers) Clone() Headers {
 	if h.fields == nil {
 		return Headers{}
 	}
-	return Headers{fields: append(make([]headerField, 0, len(h.fields)+4), h.fields...)}
+	return Headers{fields: append(make([]headerField, 0, len(h.fields)+addedFields), h.fields...)}
+}
+
+// cloneIn is Clone into room where that is enough.
+func (h Headers) cloneIn(room []headerField) Headers {
+	if h.fields == nil || len(h.fields) > len(room) {
+		return h.Clone()
+	}
+	return Headers{fields: append(room[:0], h.fields...)}
 }
 
 // String returns the names alone: values may be secret.
@@ -170,10 +194,37 @@ func (h Headers) index(name string, from int) int {
 	return -1
 }
 
+// longList is how many fields make a list in which names are told apart by
+// hash first: with names compared one by one setting many is quadratic.
+const longList = 16
+
+// hashName is FNV-1a of a name in lower case.
+func hashName(name string) uint32 {
+	h := uint32(2166136261)
+	for i := range len(name) {
+		h = (h ^ uint32(lower(name[i]))) * 16777619
+	}
+	return h
+}
+
+// named reports whether f and g have the same name.
+func (f *headerField) named(g *headerField) bool {
+	if f.hash != g.hash && f.hash != 0 && g.hash != 0 {
+		return false
+	}
+	return equalFold(f.name, g.name)
+}
+
 // put replaces the first field of f's name and removes any further one.
 func (h *Headers) put(f headerField) {
-	at := slices.IndexFunc(h.fields, func(g headerField) bool { return equalFold(g.name, f.name) })
-	if at < 0 {
+	if len(h.fields) >= longList && f.hash == 0 {
+		f.hash = hashName(f.name)
+	}
+	at := 0
+	for at < len(h.fields) && !h.fields[at].named(&f) {
+		at++
+	}
+	if at == len(h.fields) {
 		h.fields = append(h.fields, f)
 		return
 	}
@@ -181,25 +232,56 @@ func (h *Headers) put(f headerField) {
 	if len(h.fields) == at+1 {
 		return
 	}
-	rest := slices.DeleteFunc(h.fields[at+1:], func(g headerField) bool { return equalFold(g.name, f.name) })
+	rest := slices.DeleteFunc(h.fields[at+1:], func(g headerField) bool { return g.named(&f) })
 	h.fields = h.fields[:at+1+len(rest)]
+}
+
+// putAll puts fields one after the other. In a long list it looks only for
+// those whose hash it has seen.
+func (h *Headers) putAll(fields []headerField) {
+	if len(fields) < longList {
+		for _, f := range fields {
+			h.put(f)
+		}
+		return
+	}
+	seen := make(map[uint32]struct{}, len(h.fields)+len(fields))
+	for i := range h.fields {
+		seen[hashName(h.fields[i].name)] = struct{}{}
+	}
+	for _, f := range fields {
+		if f.hash == 0 {
+			f.hash = hashName(f.name)
+		}
+		if _, maybe := seen[f.hash]; maybe {
+			h.put(f)
+			continue
+		}
+		seen[f.hash] = struct{}{}
+		h.fields = append(h.fields, f)
+	}
 }
 
 // mergeHeaders lays the call's fields over the session's: a field that both
 // have keeps the session's place and takes the call's spelling and value, a
 // new one is appended, an omitted one goes. The result has room for what
-// preparing adds.
-func mergeHeaders(session, call Headers) Headers {
-	out := Headers{fields: make([]headerField, 0, len(session.fields)+len(call.fields)+4)}
-	out.fields = append(out.fields, session.fields...)
-	for _, f := range call.fields {
-		out.put(f)
+// preparing adds, and lies in room where that is enough.
+func mergeHeaders(room []headerField, session, call Headers) Headers {
+	out := Headers{fields: room[:0]}
+	if n := len(session.fields) + len(call.fields) + addedFields; n > cap(room) {
+		out.fields = make([]headerField, 0, n)
 	}
+	out.fields = append(out.fields, session.fields...)
+	out.putAll(call.fields)
 	if slices.ContainsFunc(out.fields, func(f headerField) bool { return f.omit }) {
 		out.fields = slices.DeleteFunc(out.fields, func(f headerField) bool { return f.omit })
 	}
 	return out
 }
+
+// addedFields is how many fields preparing adds: Cookie, Authorization,
+// Content-Length and Content-Type.
+const addedFields = 4
 
 // equalFold is [strings.EqualFold] for ASCII, where header names live, with
 // the length compared first.
@@ -236,7 +318,7 @@ func checkHeaders(h *Headers) error {
 			return &Error{kind: ErrInvalidHeader, reason: "header name " + quoteName(f.name) +
 				" is empty, begins with white space, or holds a colon, a line end or a character outside ASCII"}
 		}
-		if !validHeaderValue(f.value) {
+		if !validHeaderValue(f.value, f.raw) {
 			return &Error{kind: ErrInvalidHeader, reason: "value of header " + quoteName(f.name) +
 				" begins with white space or holds a line end"}
 		}
@@ -263,11 +345,18 @@ func validHeaderName(s string) bool {
 	return true
 }
 
-func validHeaderValue(s string) bool {
+// validHeaderValue goes by characters for text, where a no-break space is
+// white space too, and by bytes for bytes.
+func validHeaderValue(s string, raw bool) bool {
 	if s == "" {
 		return true
 	}
-	return !isSpace(s[0]) && !strings.ContainsAny(s, "\r\n")
+	if s[0] >= 0x80 && !raw {
+		if first, _ := utf8.DecodeRuneInString(s); unicode.IsSpace(first) {
+			return false
+		}
+	}
+	return !isSpace(s[0]) && strings.IndexByte(s, '\n') < 0 && strings.IndexByte(s, '\r') < 0
 }
 
 // isSpace is Python's \s within ASCII.
@@ -330,4 +419,24 @@ func quoteName(s string) string {
 		s = s[:64] + "..."
 	}
 	return fmt.Sprintf("%q", s)
+}
+
+// lateCookies moves cookies to the end of the Cookie header: those of a
+// challenge come after those of a redirect in the reference's jar, which was
+// copied before the challenge came.
+func (h *Headers) lateCookies(late []*http.Cookie) {
+	i := h.index("Cookie", 0)
+	if i < 0 {
+		return
+	}
+	var first, last []string
+	for pair := range strings.SplitSeq(h.fields[i].value, "; ") {
+		name, value, _ := strings.Cut(pair, "=")
+		if slices.ContainsFunc(late, func(c *http.Cookie) bool { return c.Name == name && c.Value == value }) {
+			last = append(last, pair)
+		} else {
+			first = append(first, pair)
+		}
+	}
+	h.fields[i].value = strings.Join(append(first, last...), "; ")
 }

@@ -137,7 +137,7 @@ func TestMergeHeaders(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			session, call := listed(tt.session), listed(tt.call)
-			got := mergeHeaders(tt.session, tt.call)
+			got := mergeHeaders(nil, tt.session, tt.call)
 			assert.Equal(t, tt.want, listed(got))
 			got.Add("added", "1")
 			got.Set("A", "changed")

@@ -197,6 +197,12 @@ func (o *pairOption) remove(r *Request) error {
 	return nil
 }
 
+// String names the option and what it sets, and not the value.
+func (o *pairOption) String() string { return o.name() }
+
+// GoString is the same.
+func (o *pairOption) GoString() string { return o.name() }
+
 func newPair(kind pairKind, key string, values []string) Option {
 	if len(values) == 1 {
 		return &pairOption{kind: kind, key: key, value: values[0]}
@@ -307,6 +313,10 @@ func JSON(v any) Option { return &jsonOption{v} }
 
 type jsonOption struct{ value any }
 
+// String names the option, and not its value.
+func (o *jsonOption) String() string   { return o.name() }
+func (o *jsonOption) GoString() string { return o.name() }
+
 func (o *jsonOption) name() string            { return "JSON" }
 func (o *jsonOption) scope() scope            { return scopeRequest }
 func (o *jsonOption) apply(r *Request) error  { r.JSON = o.value; return nil }
@@ -358,6 +368,10 @@ type authOption struct {
 	is   string
 	auth Authenticator
 }
+
+// String names the option, and not its value.
+func (o *authOption) String() string   { return o.name() }
+func (o *authOption) GoString() string { return o.name() }
 
 func (o *authOption) name() string { return o.is }
 func (o *authOption) scope() scope { return scopeSession | scopeRequest }

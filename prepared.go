@@ -1,9 +1,8 @@
 package requests
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -36,6 +35,8 @@ type PreparedRequest struct {
 	auth    Authenticator  // what was applied, asked about challenges
 	cookies []*http.Cookie // the caller's, of this call
 	host    string         // of the URL that the caller gave: whose are cookies
+
+	room [usualFields]headerField // of Headers, as long as they fit
 
 	redirected    bool
 	answers       int // to challenges
@@ -86,13 +87,21 @@ func (p *PreparedRequest) prepareMethod(method string) error {
 	if method == "" {
 		method = http.MethodGet
 	}
-	for i := range len(method) {
-		if !isTokenByte(method[i]) {
-			return invalidOption("method %s is no token", quoteName(method))
-		}
+	if !isToken(method) {
+		return invalidOption("method %s is no token", quoteName(method))
 	}
 	p.Method = strings.ToUpper(method)
 	return nil
+}
+
+// isToken reports whether s is a token.
+func isToken(s string) bool {
+	for i := range len(s) {
+		if !isTokenByte(s[i]) {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // isTokenByte reports whether c may stand in a token (RFC 9110, 5.6.2).
@@ -284,7 +293,7 @@ func (p *PreparedRequest) prepareHooks(hooks, extra []Hook) {
 // Copy returns a copy that shares only the body.
 func (p *PreparedRequest) Copy() *PreparedRequest {
 	q := *p
-	q.Headers = p.Headers.Clone()
+	q.Headers = p.Headers.cloneIn(q.room[:])
 	return &q
 }
 
@@ -304,15 +313,7 @@ func (p *PreparedRequest) String() string {
 // GoString is [PreparedRequest.String]: the headers may hold secrets.
 func (p *PreparedRequest) GoString() string { return p.String() }
 
-// encodeJSON encodes as Requests does where Go can: no HTML escapes.
-func encodeJSON(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, &Error{kind: ErrInvalidJSON, reason: "JSON value cannot be encoded", Err: err}
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
-}
+// LogValue is [PreparedRequest.String], for [log/slog].
+func (p *PreparedRequest) LogValue() slog.Value { return slog.StringValue(p.String()) }
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }

@@ -83,6 +83,9 @@ func (s *Session) redirect(ctx context.Context, p *PreparedRequest, status int, 
 	next := redirected(p, status, to)
 	next.buildCookies(s.jar())
 	if d, ok := p.auth.(*Digest); ok {
+		if !next.Headers.Has("Authorization") {
+			return next, nil
+		}
 		next.Headers.Del("Authorization")
 		return next, d.Authenticate(ctx, next)
 	}

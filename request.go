@@ -1,6 +1,8 @@
 package requests
 
 import (
+	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"time"
@@ -144,10 +146,20 @@ func NewRequest(method, url string, opts ...Option) *Request {
 }
 
 // String returns the reference's form: <Request [GET]>.
-func (r *Request) String() string { return "<Request [" + printable(r.Method) + "]>" }
+func (r Request) String() string { return "<Request [" + printable(r.Method) + "]>" }
 
 // GoString is [Request.String]: the fields may hold secrets.
-func (r *Request) GoString() string { return r.String() }
+func (r Request) GoString() string { return r.String() }
+
+// LogValue is [Request.String], for [log/slog].
+func (r Request) LogValue() slog.Value { return slog.StringValue(r.String()) }
+
+// LogValue is the settings without users and passwords of proxies, for
+// [log/slog].
+func (s Settings) LogValue() slog.Value {
+	type plain Settings // without this method
+	return slog.StringValue(fmt.Sprintf("%+v", plain(s)))
+}
 
 // mergeFields lays a call's fields over the session's. A name that the call
 // has takes the session's place, all its values there; further ones follow.

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -254,18 +255,30 @@ func (r *Response) String() string { return "<Response [" + itoa(int64(r.StatusC
 // GoString is [Response.String]: the headers may hold secrets.
 func (r *Response) GoString() string { return r.String() }
 
+// LogValue is [Response.String], for [log/slog].
+func (r *Response) LogValue() slog.Value { return slog.StringValue(r.String()) }
+
+// usualFields is how many fields of a head have room in what is allocated for
+// its message anyway.
+const usualFields = 8
+
 // headersFrom orders the fields of a received head by name.
-func headersFrom(h http.Header) Headers {
+func headersFrom(h http.Header) Headers { return appendHeaders(nil, h) }
+
+// appendHeaders is headersFrom with room for the fields.
+func appendHeaders(fields []headerField, h http.Header) Headers {
 	n := 0
 	for _, values := range h {
 		n += len(values)
 	}
-	fields := make([]headerField, 0, n)
+	if n > cap(fields) {
+		fields = make([]headerField, 0, n)
+	}
 	for name, values := range h {
 		for _, v := range values {
 			fields = append(fields, headerField{name: name, value: fromLatin1(v)})
 		}
 	}
 	slices.SortStableFunc(fields, func(a, b headerField) int { return strings.Compare(a.name, b.name) })
-	return Headers{fields: fields}
+	return Headers{fields: slices.Clip(fields)}
 }

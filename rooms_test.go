@@ -20,7 +20,7 @@ var roomLevels = [][]string{
 	{
 		"body", "cookies", "cookies_caller", "cookies_date", "cookies_file", "cookies_index", "cookies_parse",
 		"cookies_receive", "cookies_rules", "cookies_send", "encoding", "multipart", "netrc", "netrc_other",
-		"netrc_unix", "home_unix", "home_windows", "proxy", "retry", "tls", "upload", "watchdog",
+		"netrc_unix", "home_unix", "home_windows", "json", "proxy", "retry", "tls", "upload", "watchdog",
 	},
 	{
 		"auth", "digest", "guard", "hooks", "lines", "options", "prepared", "proxyauth", "redirects", "request",
@@ -63,7 +63,6 @@ var stairs = map[string]string{
 	"redirects: inRequest": "errors are mapped in one place",
 	"redirects: urlError":  "errors are mapped in one place",
 	"digest: withResponse": "errors are mapped in one place",
-	"body: encodeJSON":     "JSON is encoded where a request is prepared",
 	"body: itoa":           "a number's text",
 	"multipart: itoa":      "a number's text",
 	"upload: itoa":         "a number's text",

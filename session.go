@@ -2,6 +2,8 @@ package requests
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"net/http"
 	"os"
 	"slices"
@@ -61,6 +63,15 @@ func NewSession(opts ...Option) *Session {
 	s.err = r.err
 	return s
 }
+
+// String tells nothing of what the session holds, which may be secret.
+func (s *Session) String() string { return "<Session>" }
+
+// GoString is [Session.String].
+func (s *Session) GoString() string { return s.String() }
+
+// LogValue is [Session.String], for [log/slog].
+func (s *Session) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // Do sends a request by any method. See the package's [Do]; what the options
 // leave open is the session's.
@@ -163,7 +174,7 @@ func (s *Session) prepare(ctx context.Context, p *PreparedRequest, r *Request) e
 	if headers.fields == nil {
 		headers.fields = defaultFields
 	}
-	headers = mergeHeaders(headers, r.Headers)
+	headers = mergeHeaders(p.room[:], headers, r.Headers)
 	if r.Auth == nil && !s.IgnoreEnv && !headers.Has("Authorization") {
 		r.netrc = &s.env
 	}
@@ -235,7 +246,7 @@ func (s *Session) merged(p *PreparedRequest, call Settings, bundle bool) (callSe
 		m.Verify.CABundle = s.env.bundle()
 	}
 	if !s.IgnoreEnv && m.Guard == nil {
-		m.environ = s.env.all()
+		m.environ = s.env.proxyVariables()
 	}
 	m.Proxies = s.proxies(p, m.call, m.environ, !bundle)
 	return m, nil
@@ -300,6 +311,8 @@ type chain struct {
 	session  *Session
 	settings callSettings
 	history  []*Response
+	answers  int            // that the auth was asked for
+	late     []*http.Cookie // set by challenges
 }
 
 // exchange sends one request and takes one response, in this order: adapter,
@@ -356,9 +369,16 @@ func (c *chain) respond(ctx context.Context, adapter Adapter, p *PreparedRequest
 	return r, nil
 }
 
+// maxAnswers bounds how often the auth is asked in a call, lest one that
+// answers everything never ends.
+const maxAnswers = 100
+
 // challenge lets the auth answer a response. What it answers goes out on the
 // same adapter, and the response into the history of the next.
 func (c *chain) challenge(ctx context.Context, auth challenger, adapter Adapter, r *Response) (*Response, error) {
+	if c.answers++; c.answers > maxAnswers {
+		return nil, nil
+	}
 	next, err := auth.Challenge(ctx, r)
 	if err != nil {
 		r.Close()
@@ -368,8 +388,12 @@ func (c *chain) challenge(ctx context.Context, auth challenger, adapter Adapter,
 		return nil, nil
 	}
 	c.keepCookies(r)
+	c.late = append(c.late, r.setCookies...)
 	r.body.drain(r)
 	next.buildCookies(c.session.jar())
+	if !r.Request.Headers.Has("Authorization") {
+		next.Headers.moveBefore("Cookie", "Authorization") // as if it had been there first
+	}
 	answered, err := c.sendOn(ctx, adapter, next)
 	if err != nil {
 		return nil, err
@@ -416,9 +440,12 @@ func (c *chain) followAll(ctx context.Context, r *Response) (*Response, error) {
 		}
 		c.settings.Proxies = c.session.proxies(p, c.settings.call, c.settings.environ, true)
 		if r, err = c.exchange(ctx, p); err != nil {
+			if e, ok := errors.AsType[*Error](err); ok {
+				e.MaybeSent = true // what was redirected was
+			}
 			return nil, err
 		}
-		r.History = slices.Clip(slices.Clone(c.history))
+		r.History = slices.Clip(c.history) // what is appended to it goes elsewhere
 	}
 }
 
@@ -434,7 +461,11 @@ func (c *chain) next(ctx context.Context, r *Response) (*PreparedRequest, error)
 			kind: ErrTooManyRedirects, reason: "exceeded " + itoa(int64(limit)) + " redirects",
 		}), r)
 	}
-	return c.session.redirect(ctx, r.base(), r.StatusCode, location)
+	p, err := c.session.redirect(ctx, r.base(), r.StatusCode, location)
+	if err == nil && len(c.late) > 0 {
+		p.Headers.lateCookies(c.late)
+	}
+	return p, err
 }
 
 // environment is what a session reads of the process, anew for each call.
@@ -443,6 +474,7 @@ type environment struct {
 	environ func() []string
 
 	netrcPaths atomic.Pointer[netrcPaths]
+	noProxies  atomic.Pointer[[]string] // an environment that names no proxy
 }
 
 // all returns every variable, as name=value.
@@ -451,6 +483,25 @@ func (e *environment) all() []string {
 		return os.Environ()
 	}
 	return e.environ()
+}
+
+// proxyVariables is all, or nil where no variable names a proxy. Variables
+// that have not changed since they were last looked through are not looked
+// through again: equal strings at one address are compared at a glance.
+func (e *environment) proxyVariables() []string {
+	vars := e.all()
+	if e.environ != nil {
+		return vars // which may be changed in place
+	}
+	if known := e.noProxies.Load(); known != nil && slices.Equal(*known, vars) {
+		return nil
+	}
+	if environProxies(vars) != nil {
+		return vars
+	}
+	seen := vars // escapes, and vars does not
+	e.noProxies.Store(&seen)
+	return nil
 }
 
 func (e *environment) get(name string) (string, bool) {

@@ -344,6 +344,9 @@ func (r *Response) Chunks(size int) iter.Seq2[[]byte, error] {
 		var room []byte
 		for {
 			piece, err := b.piece(r, room, size)
+			if size <= 0 && err != nil && err != io.EOF && b.framed != nil && b.decoder == nil {
+				b.data, piece = piece, nil // a chunk that was cut short is none: Partial has it
+			}
 			if len(piece) > 0 && !yield(piece, nil) {
 				return
 			}
@@ -465,23 +468,40 @@ func (b *body) drain(r *Response) {
 	if b.state != bodyFresh || b.closed {
 		return
 	}
-	room := make([]byte, 0, max(0, min(b.length, bodyDrain)))
 	if b.length > bodyDrain {
 		_ = b.fail(r, &Error{kind: ErrStreamConsumed, reason: "body was too long to be read on the way"})
 		return
 	}
-	if trip, ok := b.raw.(*tripBody); ok {
+	if trip, ok := b.raw.(*tripBody); ok && b.length != 0 {
 		defer time.AfterFunc(drainTime, trip.abort).Stop()
 	}
-	raw, err := io.ReadAll(io.LimitReader(b.raw, bodyDrain+1))
-	room = append(room, raw...)
+	held, err := b.takeRaw()
 	b.raw.Close()
-	if err == nil && len(room) > bodyDrain {
+	if err == nil && len(held) > bodyDrain {
 		err = &Error{kind: ErrStreamConsumed, reason: "body was too long to be read on the way"}
 	}
 	b.framed = nil
-	b.length = int64(len(room))
-	b.raw = &heldBody{Reader: bytes.NewReader(room), err: err}
+	b.length = int64(len(held))
+	if b.raw = http.NoBody; len(held) > 0 || err != nil {
+		b.raw = &heldBody{Reader: bytes.NewReader(held), err: err}
+	}
+}
+
+// takeRaw reads what is left of raw, and a little more than bodyDrain at most.
+func (b *body) takeRaw() ([]byte, error) {
+	if b.length < 0 {
+		return io.ReadAll(io.LimitReader(b.raw, bodyDrain+1))
+	}
+	if b.length == 0 {
+		_, err := b.raw.Read(nil) // an empty body has an end, too
+		return nil, eofIsNil(err)
+	}
+	held := make([]byte, b.length+1) // one more to see the end
+	n, err := io.ReadFull(b.raw, held)
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		err = nil
+	}
+	return held[:n], err
 }
 
 // heldBody is what was read of a body, and the error that ended it.

@@ -108,6 +108,7 @@ func (t *transport) dialPlain(ctx context.Context, _, addr string) (net.Conn, er
 		return nil, err
 	}
 	conn := wire.New(c)
+	conn.MaxHead = t.http.MaxResponseHeaderBytes
 	t.hosts.add(addr, conn)
 	return conn, nil
 }
@@ -281,6 +282,9 @@ func (t *transport) dialTLS(ctx context.Context, _, addr string) (net.Conn, erro
 	if err != nil {
 		return nil, err
 	}
+	if enough, _ := ctx.Value(sendLimit{}).(bool); enough {
+		return nil, errTooManyResends
+	}
 	raw, err := t.reach(ctx, addr)
 	if err != nil {
 		return nil, err
@@ -304,6 +308,7 @@ func (t *transport) dialTLS(ctx context.Context, _, addr string) (net.Conn, erro
 		return client, nil
 	}
 	conn := wire.NewTLS(client, raw, cut)
+	conn.MaxHead = t.http.MaxResponseHeaderBytes
 	t.hosts.add(addr, conn)
 	return conn, nil
 }

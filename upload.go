@@ -24,6 +24,7 @@ type upload struct {
 	sent    atomic.Int64
 	whole   atomic.Bool // the source came to its end
 	err     atomic.Pointer[error]
+	first   uploadReader // what open gives the first time
 
 	// Of a source that can be read only once, what was read so far, while
 	// it is little: a connection that turns out to be dead before anything
@@ -67,7 +68,11 @@ func (u *upload) open() (io.ReadCloser, error) {
 		u.opened = true
 	}
 	u.whole.Store(false)
-	r := &uploadReader{u: u, src: src, left: u.payload.Len()}
+	r := &u.first
+	if r.u != nil {
+		r = new(uploadReader)
+	}
+	*r = uploadReader{u: u, src: src, left: u.payload.Len()}
 	if again {
 		return r, nil
 	}
@@ -160,6 +165,20 @@ func (u *upload) end() {
 	if u.ended.CompareAndSwap(false, true) {
 		close(u.done)
 	}
+	select {
+	case <-u.free:
+		u.endPieces()
+		u.unlock()
+	default: // a Read is under way, which does it
+	}
+}
+
+// endPieces stops an iterator, which would be left waiting otherwise. It is
+// called under the lock.
+func (u *upload) endPieces() {
+	if pieces, ok := u.payload.reader.(*chunkReader); ok {
+		pieces.end()
+	}
 }
 
 // take reads a piece of the source under the lock. A stopped upload waits
@@ -176,6 +195,9 @@ func (u *upload) take(read func() (int, error)) (int, error) {
 	n, err := read()
 	u.reading.Store(false)
 	u.sent.Add(int64(n))
+	if u.ended.Load() {
+		u.endPieces()
+	}
 	u.unlock()
 	return n, err
 }
@@ -227,8 +249,6 @@ func (r *uploadReader) Read(p []byte) (int, error) {
 		r.u.whole.Store(true)
 	case err != nil && !errors.Is(err, errUploadStopped):
 		_ = r.u.fail(err)
-	case r.left == 0:
-		r.u.whole.Store(true)
 	}
 	return n, err
 }

@@ -82,25 +82,26 @@ func TestParseChallengesKeepsABoundedNumber(t *testing.T) {
 	assert.Len(t, got[0].Params, maxParams)
 }
 
-// Hostile megabytes take time in proportion: each has a tenth of a second.
+// A hostile field of 128 KiB takes a few thousandths of a second. The limit is wide,
+// for slow machines and the race detector; anything quadratic is well beyond it.
 func TestParseChallengesIsLinear(t *testing.T) {
 	for name, field := range map[string]string{
-		"empty elements":  "Basic" + strings.Repeat(", ", 1<<19),
-		"schemes":         strings.Repeat("a,", 1<<19),
-		"parameters":      "Digest " + strings.Repeat("a=b,", 1<<18),
-		"open quotes":     strings.Repeat(`Digest a="`, 50000),
-		"quotes":          strings.Repeat(`"`, 1<<20),
-		"escapes":         `Digest a="` + strings.Repeat(`\`, 1<<20),
-		"blanks":          strings.Repeat("a ", 1<<19),
-		"equals signs":    "Digest " + strings.Repeat("=", 1<<20),
-		"one long value":  `Digest realm="` + strings.Repeat("r", 1<<20) + `", nonce="n"`,
-		"one long scheme": strings.Repeat("r", 1<<20),
+		"empty elements":  "Basic" + strings.Repeat(", ", 1<<16),
+		"schemes":         strings.Repeat("a,", 1<<16),
+		"parameters":      "Digest " + strings.Repeat("a=b,", 1<<15),
+		"open quotes":     strings.Repeat(`Digest a="`, 6000),
+		"quotes":          strings.Repeat(`"`, 1<<17),
+		"escapes":         `Digest a="` + strings.Repeat(`\`, 1<<17),
+		"blanks":          strings.Repeat("a ", 1<<16),
+		"equals signs":    "Digest " + strings.Repeat("=", 1<<17),
+		"one long value":  `Digest realm="` + strings.Repeat("r", 1<<17) + `", nonce="n"`,
+		"one long scheme": strings.Repeat("r", 1<<17),
 	} {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
 			cs := ParseChallenges([]string{field})
 			Select(cs)
-			assert.Less(t, time.Since(start), 100*time.Millisecond)
+			assert.Less(t, time.Since(start), time.Second)
 			assert.LessOrEqual(t, len(cs), maxChallenges)
 		})
 	}

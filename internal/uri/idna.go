@@ -170,10 +170,15 @@ func inContext(runes []rune, i int) bool {
 		return slices.ContainsFunc(runes, func(r rune) bool {
 			return unicode.In(r, unicode.Hiragana, unicode.Katakana, unicode.Han)
 		})
-	case 0x0660 <= r && r <= 0x0669: // not beside the extended digits
-		return !slices.ContainsFunc(runes, func(r rune) bool { return 0x06F0 <= r && r <= 0x06F9 })
-	case 0x06F0 <= r && r <= 0x06F9:
-		return !slices.ContainsFunc(runes, func(r rune) bool { return 0x0660 <= r && r <= 0x0669 })
+	case arabicDigit(r): // not beside the extended digits
+		return !slices.ContainsFunc(runes, extendedDigit)
+	case extendedDigit(r):
+		return !slices.ContainsFunc(runes, arabicDigit)
 	}
 	return true
 }
+
+// arabicDigit and extendedDigit report whether r is one of the two sets of
+// Arabic-Indic digits, which look alike.
+func arabicDigit(r rune) bool   { return 0x0660 <= r && r <= 0x0669 }
+func extendedDigit(r rune) bool { return 0x06F0 <= r && r <= 0x06F9 }

@@ -11,9 +11,9 @@ import (
 // The files in testdata/uri hold what Requests 2.34 with urllib3 2.7 made of
 // odd input. A record has either a result or the name of the exception.
 type record struct {
-	URL, Raw, Base, Location, Text string
-	Params                         [][2]string
-	Want, Target, Error            string
+	Name, URL, Raw, Base, Location, Text string
+	Params                               [][2]string
+	Want, Target, Host, Absolute, Error  string
 }
 
 // load reads the records of one file.
@@ -146,5 +146,28 @@ func TestRequoteRecorded(t *testing.T) {
 	}
 	for _, r := range load(t, "requote.json") {
 		check(t, r.Text, Requote(r.Text), r.Want, deviations)
+	}
+}
+
+// TestExchangesRecorded replays whole exchanges: the URL that a response shows,
+// and the target and Host field that went on the wire for it, directly or
+// through a proxy.
+func TestExchangesRecorded(t *testing.T) {
+	for _, r := range load(t, "exchanges.json") {
+		var u URL
+		var err error
+		if r.Base != "" {
+			u, err = Resolve(prepared(t, r.Base), r.Location)
+		} else {
+			u, err = Prepare(r.URL, r.params(), r.Raw)
+		}
+		if r.Absolute != "" {
+			check(t, r.Name, u.AbsoluteForm()+" "+u.ProxyHostHeader(), r.Absolute+" "+r.Host, nil)
+			continue
+		}
+		check(t, r.Name, outcome(u, err), r.expected(), nil)
+		if r.Target != "" {
+			check(t, r.Name, u.Target()+" "+u.HostHeader(), r.Target+" "+r.Host, nil)
+		}
 	}
 }

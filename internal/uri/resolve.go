@@ -140,6 +140,8 @@ func joinPath(base, path string) string {
 	relative := path[0] != '/'
 	if relative {
 		path = base[:strings.LastIndexByte(base, '/')+1] + path
+	} else if !hasDots(path) {
+		return path
 	}
 	segments := strings.Split(path, "/")
 	last := segments[len(segments)-1]

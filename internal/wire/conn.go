@@ -11,12 +11,20 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
+	"strings"
+	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // ErrStale is what a write to a reused connection returns when the server has
 // closed it meanwhile. Nothing was written, so the request may go elsewhere.
 var ErrStale = errors.New("server closed the idle connection")
+
+// ErrHeadTooLarge ends a response whose head, those of interim responses
+// included, is beyond [Conn.MaxHead].
+var ErrHeadTooLarge = errors.New("response head too large")
 
 // Conn is a connection whose next request head can be replaced. It is one of
 // HTTP/1.1: the transport writes a head and a body, then reads a response.
@@ -25,6 +33,10 @@ var ErrStale = errors.New("server closed the idle connection")
 // request to the transport; everything else is the transport's. The counters
 // may be read by anyone at any time.
 type Conn struct {
+	// MaxHead bounds the bytes of a response's head; zero does not. It is set
+	// before the connection is used.
+	MaxHead int64
+
 	net.Conn         // TLS over raw, or raw
 	Pool     string  // the mark of its owner, set before the connection is used
 	socket   *peeker // looks at the socket; may be nil
@@ -46,20 +58,29 @@ type Conn struct {
 	onClose func()
 	track   atomic.Bool // the ends of the response's chunks matter
 	chunks  tracker
+	heads   headWatch
+
+	bodiless atomic.Bool   // the response has no body, whatever its head says
+	eof      atomic.Int64  // the turn whose response the peer cut short
+	keep     atomic.Int64  // how long the peer keeps the connection idle, in ns
+	idle     atomic.Int64  // when the last response came to its end, in ns of Unix time
+	ended    chan struct{} // closed when nothing more is read
+	endOnce  sync.Once
+	framing  atomic.Pointer[framing]
 }
 
 const passThrough = -1
 
 // New wraps a plain connection.
 func New(raw net.Conn) *Conn {
-	return &Conn{Conn: raw, socket: newPeeker(raw), swallow: passThrough}
+	return &Conn{Conn: raw, socket: newPeeker(raw), swallow: passThrough, ended: make(chan struct{})}
 }
 
 // NewTLS wraps a TLS connection whose handshake is done. raw is the socket
 // under it, and cut the connection that the TLS client was made over.
 func NewTLS(client *tls.Conn, raw net.Conn, cut net.Conn) *Conn {
 	state := client.ConnectionState()
-	c := &Conn{Conn: client, socket: newPeeker(raw), tls: &state, swallow: passThrough}
+	c := &Conn{Conn: client, socket: newPeeker(raw), tls: &state, swallow: passThrough, ended: make(chan struct{})}
 	c.cut, _ = cut.(*cutDetector)
 	return c
 }
@@ -85,14 +106,15 @@ type Head interface {
 
 // Arm sets the head of the request that is about to be written, which it
 // keeps in a buffer of the connection's. reused tells that the connection
-// served requests before, and track that the ends of the response's chunks
-// matter.
-func (c *Conn) Arm(head Head, reused, track bool) {
+// served requests before, track that the ends of the response's chunks matter,
+// and bodiless that it has no body, as that to a HEAD.
+func (c *Conn) Arm(head Head, reused, track, bodiless bool) {
 	c.head = head.AppendHead(c.head[:0])
 	c.swallow = 0
 	c.peek = reused
 	c.refused = nil
 	c.track.Store(track)
+	c.bodiless.Store(bodiless)
 	c.turn.Add(1)
 }
 
@@ -107,6 +129,9 @@ func (c *Conn) Turn() int64 { return c.turn.Load() }
 // the connection may be closed now without anything being cut short.
 func (c *Conn) Rest(turn int64) {
 	c.rested.Store(turn)
+	if c.keep.Load() > 0 {
+		c.idle.Store(time.Now().UnixNano())
+	}
 	if c.retired.Load() && c.turn.Load() == turn {
 		c.Close()
 	}
@@ -127,15 +152,45 @@ func (c *Conn) OnClose(f func()) { c.onClose = f }
 
 // Close closes the connection.
 func (c *Conn) Close() error {
+	c.end()
 	if c.onClose != nil && c.closed.CompareAndSwap(false, true) {
 		c.onClose()
 	}
 	return c.Conn.Close()
 }
 
+// ExpireIdle has the connection serve no request after it was idle for so
+// long: a peer that told when it closes is taken at its word.
+func (c *Conn) ExpireIdle(d time.Duration) { c.keep.Store(int64(d)) }
+
+// expired reports whether the peer has closed the connection by its own word.
+func (c *Conn) expired() bool {
+	keep, idle := c.keep.Load(), c.idle.Load()
+	return keep > 0 && idle > 0 && time.Now().UnixNano()-idle >= keep
+}
+
+// Cut reports whether the peer ended the connection within the head of the
+// response to the request of that turn, or within its body.
+func (c *Conn) Cut(turn int64) bool { return c.eof.Load() == turn }
+
 // AtChunkEnd reports whether the body's first read bytes end at the end of a
 // chunk, as far as chunks are told apart: see [Conn.Arm].
 func (c *Conn) AtChunkEnd(read int64) bool { return c.chunks.at(read) }
+
+// Framing returns the fields of the response to the request of that turn by
+// which it is framed, as they were sent, where net/http takes some of them
+// out of what it hands over.
+func (c *Conn) Framing(turn int64) []Field {
+	if f := c.framing.Load(); f != nil && f.turn == turn {
+		return f.fields
+	}
+	return nil
+}
+
+// HasCoding reports whether that response has a Transfer-Encoding.
+func (c *Conn) HasCoding(turn int64) bool {
+	return slices.ContainsFunc(c.Framing(turn), func(f Field) bool { return strings.EqualFold(f.Name, "Transfer-Encoding") })
+}
 
 // Tracked reports whether the response came in chunks whose ends are known.
 func (c *Conn) Tracked() bool { return c.chunks.chunked() }
@@ -143,7 +198,11 @@ func (c *Conn) Tracked() bool { return c.chunks.chunked() }
 // Write passes b on, but for the head of a request, which it replaces.
 func (c *Conn) Write(b []byte) (int, error) {
 	if c.swallow == passThrough {
-		return c.pass(b)
+		n, err := c.pass(b)
+		if err != nil {
+			c.failed()
+		}
+		return n, err
 	}
 	if err := c.refused; err != nil {
 		c.refused = nil
@@ -151,7 +210,7 @@ func (c *Conn) Write(b []byte) (int, error) {
 	}
 	if c.peek {
 		c.peek = false
-		if c.heldBy.Load() > 0 || c.retired.Load() || !c.socket.alive() {
+		if c.heldBy.Load() > 0 || c.retired.Load() || c.expired() || !c.socket.alive() {
 			return 0, ErrStale
 		}
 	}
@@ -242,12 +301,50 @@ func (c *Conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if n > 0 {
 		c.read.Add(int64(n))
-		c.chunks.follow(c.turn.Load(), c.track.Load())
+		turn := c.turn.Load()
+		c.chunks.follow(turn, c.track.Load())
+		if f := c.heads.take(turn, c.bodiless.Load(), b[:n]); f != nil {
+			c.framing.Store(f)
+		}
+		if c.heads.overrun() {
+			c.retired.Store(true)
+		}
+		if c.MaxHead > 0 && c.heads.size > c.MaxHead {
+			return 0, ErrHeadTooLarge
+		}
 	}
-	if errors.Is(err, io.EOF) && c.cut != nil && c.cut.eof.Load() && c.rested.Load() != c.turn.Load() {
+	if err == io.EOF && c.cut != nil && c.cut.eof.Load() && c.rested.Load() != c.turn.Load() {
 		err = io.ErrUnexpectedEOF
 	}
+	if err != nil {
+		if turn := c.turn.Load(); err == io.EOF && c.answering(turn) {
+			c.eof.Store(turn)
+		}
+		c.end()
+	}
 	return c.chunks.hold(b[:n], err)
+}
+
+// answering reports whether bytes of the response to the request of that turn
+// came, and not its end.
+func (c *Conn) answering(turn int64) bool { return c.heads.turn == turn && c.rested.Load() != turn }
+
+// end lets go of a writer that waits for the reader to be done.
+func (c *Conn) end() { c.endOnce.Do(func() { close(c.ended) }) }
+
+// writeWait bounds how long a failed write is held back.
+const writeWait = 50 * time.Millisecond
+
+// failed holds back the failure of a write in the middle of a request: the
+// transport would close the connection, from which the answer that made the
+// peer stop reading is still to be read.
+func (c *Conn) failed() {
+	timer := time.NewTimer(writeWait)
+	defer timer.Stop()
+	select {
+	case <-c.ended:
+	case <-timer.C:
+	}
 }
 
 // cutDetector notes that the socket under TLS ended.
@@ -262,7 +359,7 @@ func DetectCut(raw net.Conn) net.Conn { return &cutDetector{Conn: raw} }
 
 func (d *cutDetector) Read(b []byte) (int, error) {
 	n, err := d.Conn.Read(b)
-	if errors.Is(err, io.EOF) {
+	if err == io.EOF {
 		d.eof.Store(true)
 	}
 	return n, err

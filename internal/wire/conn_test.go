@@ -94,7 +94,7 @@ func TestHeadIsReplacedOverAnySplit(t *testing.T) {
 		for _, j := range []int{i, i + 1, i + 3, len(full)} {
 			raw := &fakeSocket{room: -1}
 			c := New(raw)
-			c.Arm(fixedHead(ourHead), false, false)
+			c.Arm(fixedHead(ourHead), false, false, false)
 			writePieces(t, c, full, i, min(j, len(full)))
 			require.Equal(t, ourHead+body, raw.wrote.String(), "cut at %d and %d", i, j)
 		}
@@ -106,7 +106,7 @@ func TestHeadIsReplacedForEachRequest(t *testing.T) {
 	c := New(raw)
 	want := ""
 	for _, head := range []string{"A / HTTP/1.1\r\n\r\n", ourHead, "B\r\n\r\n"} {
-		c.Arm(fixedHead(head), false, false)
+		c.Arm(fixedHead(head), false, false, false)
 		writePieces(t, c, theirHead+"body", 5)
 		writePieces(t, c, "more\r\n\r\n")
 		want += head + "body" + "more\r\n\r\n"
@@ -137,7 +137,7 @@ func TestBodyWithHead(t *testing.T) {
 	} {
 		raw := &fakeSocket{room: -1}
 		c := New(raw)
-		c.Arm(fixedHead(ourHead), false, false)
+		c.Arm(fixedHead(ourHead), false, false, false)
 		body := strings.Repeat("b", tt.body)
 		writePieces(t, c, theirHead+body)
 		assert.Equal(t, tt.writes, raw.writes, "writes for a body of %d", tt.body)
@@ -189,7 +189,7 @@ func TestFailedWriteTellsWhetherBytesWentOut(t *testing.T) {
 	for _, tt := range tests {
 		raw := &fakeSocket{room: tt.room}
 		c := New(raw)
-		c.Arm(fixedHead(ourHead), false, false)
+		c.Arm(fixedHead(ourHead), false, false, false)
 		n, err := c.Write([]byte(theirHead + strings.Repeat("b", tt.body)))
 		assert.ErrorIs(t, err, errSocket)
 		assert.Equal(t, tt.want, n, "room %d, body %d", tt.room, tt.body)
@@ -201,7 +201,7 @@ func TestFailedWriteTellsWhetherBytesWentOut(t *testing.T) {
 func TestFailedWriteOfBody(t *testing.T) {
 	raw := &fakeSocket{room: len(ourHead) + 3}
 	c := New(raw)
-	c.Arm(fixedHead(ourHead), false, false)
+	c.Arm(fixedHead(ourHead), false, false, false)
 	writePieces(t, c, theirHead)
 	n, err := c.Write([]byte("abcdef"))
 	assert.ErrorIs(t, err, errSocket)
@@ -225,7 +225,7 @@ func FuzzHeadReplaced(f *testing.F) {
 		}
 		raw := &fakeSocket{room: -1}
 		c := New(raw)
-		c.Arm(fixedHead(ourHead), false, false)
+		c.Arm(fixedHead(ourHead), false, false, false)
 		random := rand.New(rand.NewPCG(seed, 0))
 		var cuts []int
 		for at := 0; at < len(data); {
@@ -270,7 +270,7 @@ func TestHeldAndRetiredAreStale(t *testing.T) {
 			raw := &fakeSocket{room: -1}
 			c := New(raw)
 			tt.before(c)
-			c.Arm(fixedHead(ourHead), tt.reused, false)
+			c.Arm(fixedHead(ourHead), tt.reused, false, false)
 			n, err := c.Write([]byte(theirHead))
 			assert.ErrorIs(t, err, tt.want)
 			if tt.want != nil {
@@ -288,7 +288,7 @@ func TestHeldAndRetiredAreStale(t *testing.T) {
 func TestHeldAfterFirstWrite(t *testing.T) {
 	raw := &fakeSocket{room: -1}
 	c := New(raw)
-	c.Arm(fixedHead(ourHead), true, false)
+	c.Arm(fixedHead(ourHead), true, false, false)
 	writePieces(t, c, theirHead, 4)
 	c.Hold()
 	writePieces(t, c, "body")
@@ -296,7 +296,7 @@ func TestHeldAfterFirstWrite(t *testing.T) {
 }
 
 func TestRetire(t *testing.T) {
-	arm := func(c *Conn) { c.Arm(fixedHead(ourHead), false, false) }
+	arm := func(c *Conn) { c.Arm(fixedHead(ourHead), false, false, false) }
 	tests := []struct {
 		name  string
 		steps func(c *Conn)

@@ -1,0 +1,39 @@
+# make help lists the targets.
+GO       ?= go
+FUZZTIME ?= 5s
+LINTER    = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+.PHONY: help build test race lint fuzz bench cover examples
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST)
+
+build: ## compile everything
+	$(GO) build ./...
+
+test: ## what the README says
+	$(GO) test ./...
+
+race: ## the tests under the race detector, in another order each time
+	$(GO) test -race -shuffle=on ./...
+
+lint: ## gofumpt, goimports, vet, staticcheck and more; see .golangci.yml
+	$(GO) run $(LINTER) run
+
+fuzz: ## every fuzz target for FUZZTIME, 5s unless given
+	@set -e; for dir in $$($(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.Dir}}{{end}}' ./...); do \
+		for name in $$($(GO) test -list '^Fuzz' "$$dir" | grep '^Fuzz' || true); do \
+			echo "== $$name in $${dir#$(CURDIR)}"; \
+			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$dir"; \
+		done; \
+	done
+
+bench: ## the benchmarks of the packages
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+cover: ## coverage by function, the total last
+	$(GO) test -coverpkg=./... -coverprofile=cover.out ./...
+	$(GO) tool cover -func=cover.out
+
+examples: ## run every program under examples, offline
+	@set -e; for dir in examples/*/; do echo "== $$dir"; $(GO) run "./$$dir"; done

@@ -1,0 +1,60 @@
+package requests
+
+import (
+	"bytes"
+	"encoding/json"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// encodeJSON encodes v by [encoding/json], written as Python writes it: a
+// blank after a comma and a colon, and nothing but ASCII.
+func encodeJSON(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, &Error{kind: ErrInvalidJSON, reason: "JSON value cannot be encoded", Err: err}
+	}
+	return spaceJSON(bytes.TrimSuffix(b.Bytes(), []byte("\n"))), nil
+}
+
+// spaceJSON turns compact JSON into Python's form.
+func spaceJSON(compact []byte) []byte {
+	out := make([]byte, 0, len(compact)+len(compact)/8+16)
+	inString := false
+	for i := 0; i < len(compact); {
+		c := compact[i]
+		if c >= 0x7f {
+			r, n := utf8.DecodeRune(compact[i:])
+			out = appendEscaped(out, r)
+			i += n
+			continue
+		}
+		out = append(out, c)
+		i++
+		switch {
+		case inString && c == '\\':
+			out = append(out, compact[i])
+			i++
+		case c == '"':
+			inString = !inString
+		case !inString && (c == ',' || c == ':'):
+			out = append(out, ' ')
+		}
+	}
+	return out
+}
+
+// appendEscaped writes a character as \uXXXX, or as two of them.
+func appendEscaped(out []byte, r rune) []byte {
+	if hi, lo := utf16.EncodeRune(r); r > 0xFFFF {
+		return appendUnit(appendUnit(out, hi), lo)
+	}
+	return appendUnit(out, r)
+}
+
+func appendUnit(out []byte, u rune) []byte {
+	const hex = "0123456789abcdef"
+	return append(out, '\\', 'u', hex[u>>12&15], hex[u>>8&15], hex[u>>4&15], hex[u&15])
+}
