@@ -54,6 +54,10 @@ func fromHTTPRequest(req *http.Request) (r *Request, ownCoding bool) {
 		r.Headers.Set("Host", req.Host)
 	}
 	for _, name := range slices.Sorted(maps.Keys(req.Header)) {
+		switch http.CanonicalHeaderKey(name) {
+		case "Host", "Content-Length", "Transfer-Encoding", "Trailer": // fields of the request's, as net/http has it
+			continue
+		}
 		for _, value := range req.Header[name] {
 			r.Headers.fields = append(r.Headers.fields, headerField{name: name, value: value, raw: true})
 		}

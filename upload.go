@@ -220,12 +220,18 @@ type uploadReader struct {
 	left int64 // of the length that was said; below zero where none was
 
 	closing atomic.Bool
+	beyond  [1]byte // what must not be there, looked for before the last piece is sent
 }
 
 func (r *uploadReader) Read(p []byte) (int, error) {
 	n, err := r.u.take(func() (int, error) {
 		n, err := r.src.Read(p)
 		r.u.keep(p[:n])
+		if err == nil && n > 0 && int64(n) == r.left {
+			var more int
+			more, err = r.src.Read(r.beyond[:])
+			n += more
+		}
 		if r.closing.Load() {
 			r.src.Close()
 		}
