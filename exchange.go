@@ -1,6 +1,7 @@
 package requests
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -289,9 +290,19 @@ func (t *trip) target() *url.URL {
 	return out
 }
 
+// oneWrite is how much of a body in memory goes out at once: it is sent
+// before an answer can come.
+const oneWrite = 32 << 10
+
 // attach gives net/http the body.
 func (t *trip) attach(req *http.Request) error {
 	body := t.p.Body
+	if data, ok := body.Bytes(); ok && len(data) <= oneWrite {
+		// net/http knows such a reader, and sends it with the head.
+		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(data)), int64(len(data))
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
+		return nil
+	}
 	t.upload = newUpload(body)
 	first, err := t.upload.open()
 	if err != nil {
