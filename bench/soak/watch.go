@@ -7,6 +7,7 @@ import (
 	"runtime/metrics"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -99,4 +100,13 @@ func resident() float64 {
 		return 0
 	}
 	return float64(pages) * float64(os.Getpagesize()) / (1 << 20)
+}
+
+// cpuTime is the processor's time that this process took, in seconds.
+func cpuTime() float64 {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / float64(time.Second)
 }
