@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-9ea40bd3/requests"
@@ -86,6 +89,7 @@ func runCancelled(ctx context.Context, s settings, r *report) error {
 		mu               sync.Mutex // guards what follows
 		whole, cut, odd  int
 		errs             []string
+		lates            []time.Duration
 		perWorker        = cancelled / cancelWorkers
 		remaining, usual = cancelled % cancelWorkers, 0
 	)
@@ -97,8 +101,9 @@ func runCancelled(ctx context.Context, s settings, r *report) error {
 		wg.Go(func() {
 			for i := range n {
 				id := uint64(worker*cancelled + i)
-				err := cancelOne(ctx, session, srv, p, id)
+				late, err := cancelOne(ctx, session, srv, p, id)
 				mu.Lock()
+				lates = append(lates, late)
 				switch {
 				case err == nil:
 					whole++
@@ -119,6 +124,8 @@ func runCancelled(ctx context.Context, s settings, r *report) error {
 		}
 	}
 	r.note("requests", "%d: %d ended before, %d cancelled; %d goroutines", whole+cut+odd, whole, cut, runtime.NumGoroutine())
+	slices.Sort(lates)
+	r.note("back after the cancellation", "p50 %.2f p99 %.2f max %.1f ms", quantile(lates, 0.5), quantile(lates, 0.99), quantile(lates, 1))
 	session.Close()
 	srv.Close()
 	r.none("other errors", odd)
@@ -128,14 +135,28 @@ func runCancelled(ctx context.Context, s settings, r *report) error {
 	return nil
 }
 
-// cancelOne sends a request of one of several kinds, and cancels it at the
-// moment that the plan has for it.
-func cancelOne(ctx context.Context, s *requests.Session, srv *server, p plan, id uint64) error {
+// cancelOne sends a request and cancels it at the
+// moment that the plan has for it. It returns how long after that it ended.
+func cancelOne(ctx context.Context, s *requests.Session, srv *server, p plan, id uint64) (late time.Duration, err error) {
 	rng := p.source(id, 0)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	timer := time.AfterFunc(time.Duration(rng.Int64N(int64(cancelWithin))), cancel)
-	defer timer.Stop()
+	var at atomic.Pointer[time.Time]
+	timer := time.AfterFunc(time.Duration(rng.Int64N(int64(cancelWithin))), func() {
+		at.Store(new(time.Now()))
+		cancel()
+	})
+	err = sendAny(ctx, s, srv, rng, id)
+	if !timer.Stop() {
+		if then := at.Load(); then != nil {
+			late = time.Since(*then)
+		}
+	}
+	return late, err
+}
+
+// sendAny sends a request of one of several kinds.
+func sendAny(ctx context.Context, s *requests.Session, srv *server, rng *rand.Rand, id uint64) error {
 	url := srv.URL + "/" + strconv.FormatUint(id, 10)
 	switch rng.IntN(4) {
 	case 0:

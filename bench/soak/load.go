@@ -17,6 +17,9 @@ import (
 // workers is how many goroutines send at once.
 const workers = 16
 
+// warmUp is for connections to be made.
+const warmUp = 200 * time.Millisecond
+
 // bareIDs is where the numbers of the requests of bare net/http begin, so that
 // ours are the same in every run.
 const bareIDs = 1 << 40
@@ -113,8 +116,8 @@ func race(ctx context.Context, p plan, rounds int, each time.Duration) (*duel, e
 	var ids, theirs atomic.Uint64
 	theirs.Store(bareIDs)
 	var warm tally
-	warm.burst(ctx, srv, getOurs, &ids, each/10)
-	warm.burst(ctx, srv, getBare, &theirs, each/10)
+	warm.burst(ctx, srv, getOurs, &ids, warmUp)
+	warm.burst(ctx, srv, getBare, &theirs, warmUp)
 	d := &duel{}
 	// What was lost while connections came up was lost as well.
 	d.ours.lost, d.ours.wrong, d.ours.errs = warm.lost, warm.wrong, warm.errs
