@@ -489,7 +489,8 @@ func (t *trip) response(resp *http.Response) *Response {
 	if !bodiless(t.p.Method, resp.StatusCode) {
 		r.body.codings = resp.Header["Content-Encoding"]
 	}
-	if t.conn != nil && t.conn.Tracked() {
+	// A connection whose response has no body may serve another request by now.
+	if t.conn != nil && len(resp.TransferEncoding) > 0 && t.conn.Tracked() {
 		r.body.framed = t.conn.AtChunkEnd
 	}
 	if resp.Body == http.NoBody || resp.ContentLength == 0 || bodiless(t.p.Method, resp.StatusCode) {
