@@ -123,15 +123,17 @@ func (t *trip) dispatch(ctx context.Context, rtr http.RoundTripper, req *http.Re
 }
 
 // dispatchAside is dispatch for a source that may block.
-func (t *trip) dispatchAside(ctx context.Context, rtr http.RoundTripper, req *http.Request) (resp *http.Response, err error, left bool) {
+func (t *trip) dispatchAside(ctx context.Context, rtr http.RoundTripper, req *http.Request) (_ *http.Response, _ error, left bool) {
 	done, gone := make(chan struct{}), make(chan struct{})
+	var got *http.Response
+	var failed error
 	go func() {
-		resp, err = rtr.RoundTrip(req)
+		got, failed = rtr.RoundTrip(req)
 		close(done)
 		<-gone
 		if left {
-			if err == nil {
-				resp.Body.Close()
+			if failed == nil {
+				got.Body.Close()
 			}
 			t.finish(context.Cause(ctx))
 		}
@@ -139,14 +141,14 @@ func (t *trip) dispatchAside(ctx context.Context, rtr http.RoundTripper, req *ht
 	defer close(gone)
 	select {
 	case <-done:
-		return resp, err, false
+		return got, failed, false
 	case <-ctx.Done():
 	}
 	grace := time.NewTimer(cancelGrace)
 	defer grace.Stop()
 	select {
 	case <-done:
-		return resp, err, false
+		return got, failed, false
 	case <-grace.C:
 	}
 	e := contextFailure(ctx)
