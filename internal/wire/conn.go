@@ -130,7 +130,9 @@ func (c *Conn) Turn() int64 { return c.turn.Load() }
 // Rest notes that the response to the request of that turn came to its end:
 // the connection may be closed now without anything being cut short.
 func (c *Conn) Rest(turn int64) {
-	c.rested.Store(turn)
+	if old := c.rested.Load(); old < turn {
+		c.rested.CompareAndSwap(old, turn) // else a later turn has come to rest
+	}
 	if c.keep.Load() > 0 {
 		c.idle.Store(time.Now().UnixNano())
 	}
