@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	cancelled    = 10_000
+	cancelled, cancelledShort = 10_000, 3_000
+
 	cancelWithin = 5 * time.Millisecond
 	cancelPause  = 2 * time.Millisecond // of the server, at most
 )
@@ -52,7 +53,7 @@ func (st *storm) count(id uint64, late time.Duration, err error) {
 	}
 }
 
-// runCancelled is L12. The short form is as long: it takes a second or two.
+// runCancelled is L12.
 func runCancelled(ctx context.Context, s settings, r *report) error {
 	w := watch()
 	p := plan{seed: s.seed}
@@ -63,11 +64,12 @@ func runCancelled(ctx context.Context, s settings, r *report) error {
 		return err
 	}
 	session := newSession(&requests.HTTPAdapter{PoolMaxSize: connections})
+	total := choose[uint64](s, cancelled, cancelledShort)
 	parts := make([]storm, workers)
 	var wg sync.WaitGroup
 	for i := range parts {
 		wg.Go(func() {
-			for id := uint64(i); id < cancelled; id += workers {
+			for id := uint64(i); id < total; id += workers {
 				late, err := cancelOne(ctx, session, srv, p, id)
 				parts[i].count(id, late, err)
 			}
@@ -79,7 +81,7 @@ func runCancelled(ctx context.Context, s settings, r *report) error {
 		all.add(part)
 	}
 	slices.Sort(all.lates)
-	r.note("requests", "%d: %d ended before, %d cancelled; %d goroutines", cancelled, all.whole, all.cut, runtime.NumGoroutine())
+	r.note("requests", "%d: %d ended before, %d cancelled; %d goroutines", total, all.whole, all.cut, runtime.NumGoroutine())
 	r.note("back after the cancellation", "p50 %.2f p99 %.2f max %.1f ms",
 		quantile(all.lates, 0.5), quantile(all.lates, 0.99), quantile(all.lates, 1))
 	r.none("other errors", all.odd)
