@@ -267,7 +267,7 @@ func TestBodyContent(t *testing.T) {
 		{"form", []Option{Form("a", "1", "2"), Form("b c", "é&")}, "a=1&a=2&b+c=%C3%A9%26", "application/x-www-form-urlencoded", nil},
 		{"form of nothing", []Option{Form("a")}, "-", "", nil},
 		{"form and JSON", []Option{Form("a", "1"), JSON(1)}, "a=1", "application/x-www-form-urlencoded", nil},
-		{"JSON", []Option{JSON(map[string]any{"a": "<é>"})}, `{"a":"<é>"}`, "application/json", nil},
+		{"JSON", []Option{JSON(map[string]any{"a": "<é>"})}, `{"a": "<\u00e9>"}`, "application/json", nil},
 		{"JSON null", []Option{JSON(nil)}, "-", "", nil},
 		{"body and JSON", []Option{BodyText("b"), JSON(1)}, "b", "", nil},
 		{"empty body and JSON", []Option{BodyText(""), JSON(1)}, "1", "application/json", nil},

@@ -14,6 +14,9 @@ import (
 // callerCookie checks a cookie that the caller made and gives it the form in
 // which the jar keeps it.
 func callerCookie(c *http.Cookie, now time.Time, lim cookieBounds) (cookieRecord, error) {
+	if c == nil {
+		return cookieRecord{}, badCookie("", "cookie is nil")
+	}
 	r := cookieRecord{
 		cookieKey: cookieKey{path: cmp.Or(c.Path, "/"), name: c.Name},
 		value:     callerValue(c),

@@ -1,19 +1,17 @@
 package requests
 
 import (
+	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/seed-9ea40bd3/requests/internal/charset"
 	"github.com/seed-9ea40bd3/requests/internal/wire"
 )
 
@@ -122,15 +120,17 @@ func (t *trip) dispatch(ctx context.Context, rtr http.RoundTripper, req *http.Re
 }
 
 // dispatchAside is dispatch for a source that may block.
-func (t *trip) dispatchAside(ctx context.Context, rtr http.RoundTripper, req *http.Request) (resp *http.Response, err error, left bool) {
+func (t *trip) dispatchAside(ctx context.Context, rtr http.RoundTripper, req *http.Request) (_ *http.Response, _ error, left bool) {
 	done, gone := make(chan struct{}), make(chan struct{})
+	var got *http.Response
+	var failed error
 	go func() {
-		resp, err = rtr.RoundTrip(req)
+		got, failed = rtr.RoundTrip(req)
 		close(done)
 		<-gone
 		if left {
-			if err == nil {
-				resp.Body.Close()
+			if failed == nil {
+				got.Body.Close()
 			}
 			t.finish(context.Cause(ctx))
 		}
@@ -138,14 +138,14 @@ func (t *trip) dispatchAside(ctx context.Context, rtr http.RoundTripper, req *ht
 	defer close(gone)
 	select {
 	case <-done:
-		return resp, err, false
+		return got, failed, false
 	case <-ctx.Done():
 	}
 	grace := time.NewTimer(cancelGrace)
 	defer grace.Stop()
 	select {
 	case <-done:
-		return resp, err, false
+		return got, failed, false
 	case <-grace.C:
 	}
 	e := contextFailure(ctx)
@@ -289,9 +289,19 @@ func (t *trip) target() *url.URL {
 	return out
 }
 
+// oneWrite is how much of a body in memory goes out at once: it is sent
+// before an answer can come.
+const oneWrite = 32 << 10
+
 // attach gives net/http the body.
 func (t *trip) attach(req *http.Request) error {
 	body := t.p.Body
+	if data, ok := body.Bytes(); ok && len(data) <= oneWrite {
+		// net/http knows such a reader, and sends it with the head.
+		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(data)), int64(len(data))
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
+		return nil
+	}
 	t.upload = newUpload(body)
 	first, err := t.upload.open()
 	if err != nil {
@@ -358,220 +368,6 @@ func (t *trip) sentBytes() bool {
 	return written > t.written || read > t.read
 }
 
-// fillHeader gives HTTP/2, or a transport of the caller's, the headers:
-// spelling and order are its own there, and headers that concern a connection
-// have no place.
-func (t *trip) fillHeader() {
-	for i := range t.p.Headers.fields {
-		f := &t.p.Headers.fields[i]
-		switch http.CanonicalHeaderKey(f.name) {
-		case "Host", "Connection", "Content-Length", "Transfer-Encoding", "Keep-Alive", "Upgrade", "Proxy-Connection",
-			"Proxy-Authorization":
-			continue
-		}
-		t.h2.Add(f.name, f.wire())
-	}
-	if !t.p.Headers.Has("User-Agent") {
-		t.h2["User-Agent"] = []string{""}
-	}
-	if _, given := t.h2["X-Idempotency-Key"]; !given && replayableMethod(t.p.Method) {
-		t.h2["X-Idempotency-Key"] = nil
-	}
-}
-
-// AppendHead writes the head of the request: Host first unless the caller
-// placed it, then the framing that the body needs and the headers do not
-// have, then the headers in their order and spelling.
-func (t *trip) AppendHead(b []byte) []byte {
-	p := t.p
-	b = append(b, p.Method...)
-	b = append(b, ' ')
-	if t.route.forward {
-		b = append(b, p.target.AbsoluteForm()...)
-	} else {
-		b = append(b, p.target.Target()...)
-	}
-	b = append(b, " HTTP/1.1\r\n"...)
-	if !p.Headers.Has("Host") {
-		b = append(b, "Host: "...)
-		if t.route.forward {
-			b = append(b, p.target.ProxyHostHeader()...)
-		} else {
-			b = p.target.AppendHostHeader(b)
-		}
-		b = append(b, "\r\n"...)
-	}
-	if !p.Headers.Has("Content-Length") && !p.Headers.Has("Transfer-Encoding") {
-		b = t.appendFraming(b)
-	}
-	proxyAuth := t.proxyAuth
-	for i := range p.Headers.fields {
-		f := &p.Headers.fields[i]
-		if equalFold(f.name, "Proxy-Authorization") {
-			switch {
-			case p.target.Scheme == "https": // it is the proxy's, and must not reach the origin
-				continue
-			case proxyAuth != "":
-				b = appendField(b, f.name, proxyAuth)
-				proxyAuth = ""
-				continue
-			}
-		}
-		b = appendField(b, f.name, f.wire())
-	}
-	if proxyAuth != "" {
-		b = appendField(b, "Proxy-Authorization", proxyAuth)
-	}
-	return append(b, "\r\n"...)
-}
-
-func appendField(b []byte, name, value string) []byte {
-	b = append(b, name...)
-	b = append(b, ": "...)
-	b = append(b, value...)
-	return append(b, "\r\n"...)
-}
-
-// appendFraming tells of a body that no header tells of.
-func (t *trip) appendFraming(b []byte) []byte {
-	switch n := t.p.Body.Len(); {
-	case n < 0:
-		return appendField(b, "Transfer-Encoding", "chunked")
-	case n > 0:
-		return appendField(b, "Content-Length", itoa(n))
-	}
-	switch t.p.Method {
-	case http.MethodGet, http.MethodHead, http.MethodDelete, http.MethodTrace, http.MethodOptions, http.MethodConnect:
-		return b
-	}
-	return appendField(b, "Content-Length", "0")
-}
-
-// response wraps what net/http returned.
-func (t *trip) response(resp *http.Response) *Response {
-	r := &t.resp
-	*r = Response{
-		StatusCode: resp.StatusCode,
-		Reason:     reason(resp),
-		Proto:      resp.Proto,
-		URL:        t.p.URL,
-		Headers:    appendHeaders(t.room[:0], resp.Header),
-		Request:    t.p,
-		TLS:        t.tlsState(resp),
-	}
-	t.restoreFraming(r, resp)
-	t.heedKeepAlive(resp)
-	r.Encoding, _ = charset.FromContentType(r.Headers.Get("Content-Type"))
-	if resp.StatusCode == http.StatusSwitchingProtocols {
-		resp.Body.Close() // nobody asked for another protocol: there is no body
-		resp.Body = http.NoBody
-	}
-	t.body = tripBody{t: t, body: resp.Body}
-	r.body = body{
-		raw:     &t.body,
-		length:  resp.ContentLength,
-		limits:  t.settings.Limits,
-		trailer: &resp.Trailer,
-	}
-	if !bodiless(t.p.Method, resp.StatusCode) {
-		r.body.codings = resp.Header["Content-Encoding"]
-	}
-	if t.conn != nil && t.conn.Tracked() {
-		r.body.framed = t.conn.AtChunkEnd
-	}
-	if resp.Body == http.NoBody || resp.ContentLength == 0 || bodiless(t.p.Method, resp.StatusCode) {
-		if t.conn != nil && valueOr(t.settings.Stream, false) {
-			t.conn.Hold() // as if there were a body to be read
-			t.holds = true
-		}
-	}
-	return r
-}
-
-// restoreFraming puts back the fields that net/http took out of the head.
-func (t *trip) restoreFraming(r *Response, resp *http.Response) {
-	if t.conn == nil || len(resp.TransferEncoding) == 0 && !resp.Close {
-		return
-	}
-	for _, f := range t.conn.Framing(t.turn) {
-		if !r.Headers.Has(f.Name) {
-			r.Headers.Add(f.Name, fromLatin1(f.Value))
-		}
-	}
-	if len(resp.TransferEncoding) > 0 && r.Headers.Has("Content-Length") {
-		t.conn.Retire() // two lengths: RFC 9112, 6.3, has the connection end
-	}
-}
-
-// checkResponse refuses a head with a field that is none, which others on the
-// way may have read otherwise.
-func (t *trip) checkResponse(resp *http.Response) error {
-	switch {
-	case t.conn != nil && resp.ProtoMajor != 1:
-		return &Error{kind: ErrConnection, reason: "server answered HTTP/1.1 with another protocol"}
-	case resp.StatusCode < 100: // "+20" is a number to net/http
-		return &Error{kind: ErrConnection, reason: "response has no status of three digits"}
-	case resp.ProtoMajor == 1 && resp.ProtoMinor == 0 && t.conn != nil && t.conn.HasCoding(t.turn):
-		return &Error{kind: ErrConnection, extra: ErrChunkedEncoding, reason: "response of HTTP/1.0 has a transfer coding"}
-	}
-	n := 0
-	for name, values := range resp.Header {
-		if n += len(values); !isToken(name) {
-			return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response has a header name " +
-				quoteName(name) + " that is no token"}
-		}
-	}
-	if n > maxHeaderFields {
-		return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response has more than " +
-			itoa(maxHeaderFields) + " header fields"}
-	}
-	return nil
-}
-
-// heedKeepAlive takes the server's word for how long it keeps an idle
-// connection.
-func (t *trip) heedKeepAlive(resp *http.Response) {
-	if t.conn == nil {
-		return
-	}
-	for _, value := range resp.Header["Keep-Alive"] {
-		for param := range strings.SplitSeq(value, ",") {
-			name, text, _ := strings.Cut(strings.TrimSpace(param), "=")
-			if n, err := strconv.ParseUint(text, 10, 24); err == nil && strings.EqualFold(name, "timeout") {
-				t.conn.ExpireIdle(time.Duration(n) * time.Second)
-			}
-		}
-	}
-}
-
-// maxHeaderFields is how many fields a response's head may have.
-const maxHeaderFields = 5000
-
-// bodiless reports whether such a response has no body, whatever it says.
-func bodiless(method string, status int) bool {
-	return method == http.MethodHead || status == http.StatusNoContent || status == http.StatusNotModified ||
-		status >= 100 && status < 200
-}
-
-// reason is the phrase of the status line, which net/http keeps with the code.
-func reason(resp *http.Response) string {
-	_, phrase, ok := strings.Cut(resp.Status, " ")
-	if !ok {
-		return ""
-	}
-	if resp.ProtoMajor == 2 {
-		return http.StatusText(resp.StatusCode)
-	}
-	return fromLatin1(strings.TrimSpace(phrase))
-}
-
-func (t *trip) tlsState(resp *http.Response) *tls.ConnectionState {
-	if resp.TLS == nil && t.conn != nil {
-		return t.conn.TLS()
-	}
-	return resp.TLS
-}
-
 // finish ends what belongs to the trip.
 func (t *trip) finish(cause error) {
 	t.watch.end()
@@ -590,47 +386,6 @@ func (t *trip) finish(cause error) {
 	}
 }
 
-// tripBody is a response's body on its way to us: its errors are of our
-// kinds, and waiting for it is watched.
-type tripBody struct {
-	t    *trip
-	body io.ReadCloser
-	err  error
-}
-
-func (b *tripBody) Read(p []byte) (int, error) {
-	if b.err != nil {
-		return 0, b.err
-	}
-	b.t.watch.start()
-	n, err := b.body.Read(p)
-	b.t.watch.rest()
-	if err == nil {
-		return n, nil
-	}
-	if err == io.EOF {
-		if b.t.conn != nil {
-			b.t.conn.Rest(b.t.turn)
-		}
-	} else {
-		err = b.t.bodyFailure(err)
-	}
-	b.err = err
-	return n, err
-}
-
-func (b *tripBody) Close() error {
-	if b.err == nil {
-		b.err = &Error{kind: ErrStreamConsumed, reason: "response was closed"}
-	}
-	err := b.body.Close()
-	b.t.finish(nil)
-	return err
-}
-
-// abort ends a Read that is under way in another goroutine.
-func (b *tripBody) abort() { b.body.Close() }
-
 // progress is a number that changes when bytes cross, in either direction.
 func (t *trip) progress() int64 {
 	var n int64
@@ -643,10 +398,3 @@ func (t *trip) progress() int64 {
 	}
 	return n
 }
-
-// bodyDrain is how much of the body of a redirect or a refusal is read so
-// that its connection can be used again.
-const bodyDrain = 64 << 10
-
-// drainTime bounds the reading of such a body where the server dawdles.
-const drainTime = 500 * time.Millisecond

@@ -145,8 +145,12 @@ func (t *trip) classify(err error) *Error {
 	case t.conn != nil && conflictingLengths(t.conn.Framing(t.turn)):
 		e.extra = ErrInvalidHeader
 	}
-	if t.conn != nil && t.conn.Cut(t.turn) {
+	switch {
+	case t.conn == nil:
+	case t.conn.Cut(t.turn):
 		e.Err = alsoError{err, io.ErrUnexpectedEOF}
+	case t.conn.Over() && !errors.Is(err, io.EOF):
+		e.Err = alsoError{err, io.EOF}
 	}
 	return e
 }

@@ -1,3 +1,5 @@
+//go:build unix
+
 package requests_test
 
 import (
@@ -90,7 +92,7 @@ func testIdleClosed(t *testing.T, method string) {
 
 // rounds is how often something is tried, and how often in short tests.
 func rounds(full, short int) int {
-	if testing.Short() {
+	if !long() {
 		return short
 	}
 	return full

@@ -1,3 +1,5 @@
+//go:build unix
+
 package requests_test
 
 import (
@@ -7,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -291,11 +294,14 @@ func texted(s string) func() io.Reader {
 	return func() io.Reader { return bytes.NewReader([]byte(s)) }
 }
 
-// slow leaves a row out of short tests.
+// long reports whether the long forms of tests run: those that take minutes.
+func long() bool { return os.Getenv("REQUESTS_LONG") != "" && !testing.Short() }
+
+// slow leaves a row to the long tests.
 func slow(why string) func(*testing.T) string {
 	return func(*testing.T) string {
-		if testing.Short() {
-			return why
+		if !long() {
+			return why + "; set REQUESTS_LONG=1 to run it"
 		}
 		return ""
 	}

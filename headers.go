@@ -32,6 +32,7 @@ type headerField struct {
 	raw   bool   // value is bytes, sent as they are
 	omit  bool   // the name is to be left out: Python's None
 	hash  uint32 // of the name in a long list, or zero for not known
+	bound bool   // a redirect to another origin drops it
 }
 
 // NewHeaders returns the fields named and valued in turn by pairs. Called
@@ -150,6 +151,18 @@ func (h *Headers) moveBefore(name, other string) {
 	f := h.fields[i]
 	copy(h.fields[j+1:i+1], h.fields[j:i])
 	h.fields[j] = f
+}
+
+// SetSecret is [Headers.Set] for a value that stays with the origin that it
+// was given for: a redirect to another scheme, host or port drops it, as it
+// drops Authorization.
+func (h *Headers) SetSecret(name, value string) {
+	h.put(headerField{name: name, value: value, bound: true})
+}
+
+// dropBound removes what is bound to an origin that is left.
+func (h *Headers) dropBound() {
+	h.fields = slices.DeleteFunc(h.fields, func(f headerField) bool { return f.bound })
 }
 
 // Clone returns a copy that shares nothing with h.

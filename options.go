@@ -132,12 +132,13 @@ const (
 	pairForm
 	pairHeader
 	pairHeaderBytes
+	pairSecret
 	pairCookie
 	pairProxy
 )
 
 func (o *pairOption) name() string {
-	return [...]string{"Param", "Form", "Header", "HeaderBytes", "Cookie", "Proxy"}[o.kind] +
+	return [...]string{"Param", "Form", "Header", "HeaderBytes", "SecretHeader", "Cookie", "Proxy"}[o.kind] +
 		"(" + quoteName(o.key) + ")"
 }
 
@@ -161,6 +162,8 @@ func (o *pairOption) apply(r *Request) error {
 		r.Headers.Set(o.key, o.value)
 	case pairHeaderBytes:
 		r.Headers.put(headerField{name: o.key, value: o.value, raw: true})
+	case pairSecret:
+		r.Headers.SetSecret(o.key, o.value)
 	case pairCookie:
 		r.Cookies = append(r.Cookies, &http.Cookie{Name: o.key, Value: o.value, Path: "/"})
 	case pairProxy:
@@ -187,7 +190,7 @@ func (o *pairOption) remove(r *Request) error {
 		r.Params.Add(o.key)
 	case pairForm:
 		r.Form.Add(o.key)
-	case pairHeader, pairHeaderBytes:
+	case pairHeader, pairHeaderBytes, pairSecret:
 		r.Headers.Omit(o.key)
 	case pairCookie:
 		r.Cookies = append(r.Cookies, &http.Cookie{Name: o.key, MaxAge: -1})
@@ -247,6 +250,13 @@ func Header(name, value string) Option {
 // HeaderBytes sets a header whose value is sent byte for byte.
 func HeaderBytes(name string, value []byte) Option {
 	return &pairOption{kind: pairHeaderBytes, key: name, value: string(value)}
+}
+
+// SecretHeader sets a header that stays with the origin of the URL that it is
+// sent to: a redirect elsewhere does not take it along, as it does other
+// headers in Requests. It is for keys and tokens such as X-Api-Key.
+func SecretHeader(name, value string) Option {
+	return &pairOption{kind: pairSecret, key: name, value: value}
 }
 
 // Cookie sends a cookie with the request, and keeps it in no jar. In

@@ -68,6 +68,7 @@ func redirected(p *PreparedRequest, status int, to uri.URL) *PreparedRequest {
 	next.answers, next.staleAnswered = 0, false
 	if stripsAuth(p.target, to) {
 		next.Headers.Del("Authorization")
+		next.Headers.dropBound()
 	}
 	return next
 }

@@ -26,7 +26,7 @@ var roomLevels = [][]string{
 		"auth", "digest", "guard", "hooks", "lines", "options", "prepared", "proxyauth", "redirects", "request",
 		"response", "stream",
 	},
-	{"adapter", "attempts", "exchange", "failure", "hosts", "transport"},
+	{"adapter", "attempts", "exchange", "failure", "hosts", "receiving", "sending", "transport"},
 	{"mounts", "roundtripper", "session"},
 	{"requests"},
 }

@@ -130,7 +130,7 @@ func (u *upload) settle(ctx context.Context, resp *http.Response) bool {
 	if u.whole.Load() {
 		return true
 	}
-	if resp.StatusCode < 400 && !resp.Close {
+	if resp.StatusCode != http.StatusRequestEntityTooLarge && !resp.Close {
 		u.waitWhile(ctx)
 	}
 	u.stopped.Store(true)

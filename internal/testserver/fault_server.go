@@ -94,8 +94,12 @@ func newFaults(tb testing.TB, config *tls.Config, listens bool, script []Answer)
 	f.wg.Go(func() {
 		for {
 			conn, err := ln.Accept()
-			if err != nil {
+			if f.ctx.Err() != nil {
 				return
+			}
+			if err != nil { // such as no file descriptors, which a test may have used up
+				pause(f.ctx, settleStep)
+				continue
 			}
 			f.start(conn)
 		}

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -61,6 +62,7 @@ type Conn struct {
 	heads   headWatch
 
 	bodiless atomic.Bool   // the response has no body, whatever its head says
+	over     atomic.Bool   // the peer closed
 	eof      atomic.Int64  // the turn whose response the peer cut short
 	keep     atomic.Int64  // how long the peer keeps the connection idle, in ns
 	idle     atomic.Int64  // when the last response came to its end, in ns of Unix time
@@ -128,7 +130,9 @@ func (c *Conn) Turn() int64 { return c.turn.Load() }
 // Rest notes that the response to the request of that turn came to its end:
 // the connection may be closed now without anything being cut short.
 func (c *Conn) Rest(turn int64) {
-	c.rested.Store(turn)
+	if old := c.rested.Load(); old < turn {
+		c.rested.CompareAndSwap(old, turn) // else a later turn has come to rest
+	}
 	if c.keep.Load() > 0 {
 		c.idle.Store(time.Now().UnixNano())
 	}
@@ -169,6 +173,9 @@ func (c *Conn) expired() bool {
 	return keep > 0 && idle > 0 && time.Now().UnixNano()-idle >= keep
 }
 
+// Over reports whether the peer has closed the connection.
+func (c *Conn) Over() bool { return c.over.Load() }
+
 // Cut reports whether the peer ended the connection within the head of the
 // response to the request of that turn, or within its body.
 func (c *Conn) Cut(turn int64) bool { return c.eof.Load() == turn }
@@ -199,7 +206,7 @@ func (c *Conn) Tracked() bool { return c.chunks.chunked() }
 func (c *Conn) Write(b []byte) (int, error) {
 	if c.swallow == passThrough {
 		n, err := c.pass(b)
-		if err != nil {
+		if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
 			c.failed()
 		}
 		return n, err
@@ -230,12 +237,22 @@ const passBlock = 32 << 10
 // pass writes b as it is.
 func (c *Conn) pass(b []byte) (total int, err error) {
 	for {
-		n, err := c.Conn.Write(b[total:min(total+passBlock, len(b))])
-		c.written.Add(int64(n))
+		n, err := c.count(b[total:min(total+passBlock, len(b))])
 		if total += n; err != nil || total == len(b) {
 			return total, err
 		}
 	}
+}
+
+// count writes b and counts it, beforehand: an answer may be here before the
+// write returns.
+func (c *Conn) count(b []byte) (int, error) {
+	c.written.Add(int64(len(b)))
+	n, err := c.Conn.Write(b)
+	if n < len(b) {
+		c.written.Add(int64(n - len(b)))
+	}
+	return n, err
 }
 
 // headEnd returns where the head ends in b, or -1 where more of it follows.
@@ -275,8 +292,7 @@ func (c *Conn) writeHead(b, rest []byte) (int, error) {
 		c.head = head[:0]
 		rest = nil
 	}
-	n, err := c.Conn.Write(head)
-	c.written.Add(int64(n))
+	n, err := c.count(head)
 	if err == nil && len(rest) > 0 {
 		var m int
 		m, err = c.pass(rest)
@@ -317,6 +333,7 @@ func (c *Conn) Read(b []byte) (int, error) {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
+		c.over.Store(err == io.EOF)
 		if turn := c.turn.Load(); err == io.EOF && c.answering(turn) {
 			c.eof.Store(turn)
 		}

@@ -1,0 +1,186 @@
+package requests
+
+import (
+	"crypto/tls"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seed-9ea40bd3/requests/internal/charset"
+)
+
+// response wraps what net/http returned.
+func (t *trip) response(resp *http.Response) *Response {
+	r := &t.resp
+	*r = Response{
+		StatusCode: resp.StatusCode,
+		Reason:     reason(resp),
+		Proto:      resp.Proto,
+		URL:        t.p.URL,
+		Headers:    appendHeaders(t.room[:0], resp.Header),
+		Request:    t.p,
+		TLS:        t.tlsState(resp),
+	}
+	t.restoreFraming(r, resp)
+	t.heedKeepAlive(resp)
+	r.Encoding, _ = charset.FromContentType(r.Headers.Get("Content-Type"))
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		resp.Body.Close() // nobody asked for another protocol: there is no body
+		resp.Body = http.NoBody
+	}
+	t.body = tripBody{t: t, body: resp.Body}
+	r.body = body{
+		raw:     &t.body,
+		length:  resp.ContentLength,
+		limits:  t.settings.Limits,
+		trailer: &resp.Trailer,
+	}
+	if !bodiless(t.p.Method, resp.StatusCode) {
+		r.body.codings = resp.Header["Content-Encoding"]
+	}
+	// Without a body the connection may serve another request by now.
+	if t.conn != nil && resp.Body != http.NoBody && t.conn.Tracked() {
+		r.body.framed = t.conn.AtChunkEnd
+	}
+	if resp.Body == http.NoBody || resp.ContentLength == 0 || bodiless(t.p.Method, resp.StatusCode) {
+		if t.conn != nil && valueOr(t.settings.Stream, false) {
+			t.conn.Hold() // as if there were a body to be read
+			t.holds = true
+		}
+	}
+	return r
+}
+
+// restoreFraming puts back the fields that net/http took out of the head.
+func (t *trip) restoreFraming(r *Response, resp *http.Response) {
+	if t.conn == nil || len(resp.TransferEncoding) == 0 && !resp.Close {
+		return
+	}
+	for _, f := range t.conn.Framing(t.turn) {
+		if !r.Headers.Has(f.Name) {
+			r.Headers.Add(f.Name, fromLatin1(f.Value))
+		}
+	}
+	if len(resp.TransferEncoding) > 0 && r.Headers.Has("Content-Length") {
+		t.conn.Retire() // two lengths: RFC 9112, 6.3, has the connection end
+	}
+}
+
+// checkResponse refuses a head with a field that is none, which others on the
+// way may have read otherwise.
+func (t *trip) checkResponse(resp *http.Response) error {
+	switch {
+	case t.conn != nil && resp.ProtoMajor != 1:
+		return &Error{kind: ErrConnection, reason: "server answered HTTP/1.1 with another protocol"}
+	case resp.StatusCode < 100: // "+20" is a number to net/http
+		return &Error{kind: ErrConnection, reason: "response has no status of three digits"}
+	case resp.ProtoMajor == 1 && resp.ProtoMinor == 0 && t.conn != nil && t.conn.HasCoding(t.turn):
+		return &Error{kind: ErrConnection, extra: ErrChunkedEncoding, reason: "response of HTTP/1.0 has a transfer coding"}
+	}
+	n := 0
+	for name, values := range resp.Header {
+		if n += len(values); !isToken(name) {
+			return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response has a header name " +
+				quoteName(name) + " that is no token"}
+		}
+	}
+	if n > maxHeaderFields {
+		return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response has more than " +
+			itoa(maxHeaderFields) + " header fields"}
+	}
+	return nil
+}
+
+// heedKeepAlive takes the server's word for how long it keeps an idle
+// connection.
+func (t *trip) heedKeepAlive(resp *http.Response) {
+	if t.conn == nil {
+		return
+	}
+	for _, value := range resp.Header["Keep-Alive"] {
+		for param := range strings.SplitSeq(value, ",") {
+			name, text, _ := strings.Cut(strings.TrimSpace(param), "=")
+			if n, err := strconv.ParseUint(text, 10, 24); err == nil && strings.EqualFold(name, "timeout") {
+				t.conn.ExpireIdle(time.Duration(n) * time.Second)
+			}
+		}
+	}
+}
+
+// maxHeaderFields is how many fields a response's head may have.
+const maxHeaderFields = 5000
+
+// bodiless reports whether such a response has no body, whatever it says.
+func bodiless(method string, status int) bool {
+	return method == http.MethodHead || status == http.StatusNoContent || status == http.StatusNotModified ||
+		status >= 100 && status < 200
+}
+
+// reason is the phrase of the status line, which net/http keeps with the code.
+func reason(resp *http.Response) string {
+	_, phrase, ok := strings.Cut(resp.Status, " ")
+	if !ok {
+		return ""
+	}
+	if resp.ProtoMajor == 2 {
+		return http.StatusText(resp.StatusCode)
+	}
+	return fromLatin1(strings.TrimSpace(phrase))
+}
+
+func (t *trip) tlsState(resp *http.Response) *tls.ConnectionState {
+	if resp.TLS == nil && t.conn != nil {
+		return t.conn.TLS()
+	}
+	return resp.TLS
+}
+
+// tripBody is a response's body on its way to us: its errors are of our
+// kinds, and waiting for it is watched.
+type tripBody struct {
+	t    *trip
+	body io.ReadCloser
+	err  error
+}
+
+func (b *tripBody) Read(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	b.t.watch.start()
+	n, err := b.body.Read(p)
+	b.t.watch.rest()
+	if err == nil {
+		return n, nil
+	}
+	if err == io.EOF {
+		if b.t.conn != nil {
+			b.t.conn.Rest(b.t.turn)
+		}
+	} else {
+		err = b.t.bodyFailure(err)
+	}
+	b.err = err
+	return n, err
+}
+
+func (b *tripBody) Close() error {
+	if b.err == nil {
+		b.err = &Error{kind: ErrStreamConsumed, reason: "response was closed"}
+	}
+	err := b.body.Close()
+	b.t.finish(nil)
+	return err
+}
+
+// abort ends a Read that is under way in another goroutine.
+func (b *tripBody) abort() { b.body.Close() }
+
+// bodyDrain is how much of the body of a redirect or a refusal is read so
+// that its connection can be used again.
+const bodyDrain = 64 << 10
+
+// drainTime bounds the reading of such a body where the server dawdles.
+const drainTime = 500 * time.Millisecond

@@ -1,0 +1,94 @@
+package requests
+
+import (
+	"net/http"
+)
+
+// fillHeader gives HTTP/2, or a transport of the caller's, the headers:
+// spelling and order are its own there, and headers that concern a connection
+// have no place.
+func (t *trip) fillHeader() {
+	for i := range t.p.Headers.fields {
+		f := &t.p.Headers.fields[i]
+		switch http.CanonicalHeaderKey(f.name) {
+		case "Host", "Connection", "Content-Length", "Transfer-Encoding", "Keep-Alive", "Upgrade", "Proxy-Connection",
+			"Proxy-Authorization":
+			continue
+		}
+		t.h2.Add(f.name, f.wire())
+	}
+	if !t.p.Headers.Has("User-Agent") {
+		t.h2["User-Agent"] = []string{""}
+	}
+	if _, given := t.h2["X-Idempotency-Key"]; !given && replayableMethod(t.p.Method) {
+		t.h2["X-Idempotency-Key"] = nil
+	}
+}
+
+// AppendHead writes the head of the request: Host first unless the caller
+// placed it, then the framing that the body needs and the headers do not
+// have, then the headers in their order and spelling.
+func (t *trip) AppendHead(b []byte) []byte {
+	p := t.p
+	b = append(b, p.Method...)
+	b = append(b, ' ')
+	if t.route.forward {
+		b = append(b, p.target.AbsoluteForm()...)
+	} else {
+		b = append(b, p.target.Target()...)
+	}
+	b = append(b, " HTTP/1.1\r\n"...)
+	if !p.Headers.Has("Host") {
+		b = append(b, "Host: "...)
+		if t.route.forward {
+			b = append(b, p.target.ProxyHostHeader()...)
+		} else {
+			b = p.target.AppendHostHeader(b)
+		}
+		b = append(b, "\r\n"...)
+	}
+	if !p.Headers.Has("Content-Length") && !p.Headers.Has("Transfer-Encoding") {
+		b = t.appendFraming(b)
+	}
+	proxyAuth := t.proxyAuth
+	for i := range p.Headers.fields {
+		f := &p.Headers.fields[i]
+		if equalFold(f.name, "Proxy-Authorization") {
+			switch {
+			case p.target.Scheme == "https": // it is the proxy's, and must not reach the origin
+				continue
+			case proxyAuth != "":
+				b = appendField(b, f.name, proxyAuth)
+				proxyAuth = ""
+				continue
+			}
+		}
+		b = appendField(b, f.name, f.wire())
+	}
+	if proxyAuth != "" {
+		b = appendField(b, "Proxy-Authorization", proxyAuth)
+	}
+	return append(b, "\r\n"...)
+}
+
+func appendField(b []byte, name, value string) []byte {
+	b = append(b, name...)
+	b = append(b, ": "...)
+	b = append(b, value...)
+	return append(b, "\r\n"...)
+}
+
+// appendFraming tells of a body that no header tells of.
+func (t *trip) appendFraming(b []byte) []byte {
+	switch n := t.p.Body.Len(); {
+	case n < 0:
+		return appendField(b, "Transfer-Encoding", "chunked")
+	case n > 0:
+		return appendField(b, "Content-Length", itoa(n))
+	}
+	switch t.p.Method {
+	case http.MethodGet, http.MethodHead, http.MethodDelete, http.MethodTrace, http.MethodOptions, http.MethodConnect:
+		return b
+	}
+	return appendField(b, "Content-Length", "0")
+}
