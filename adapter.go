@@ -166,7 +166,7 @@ func checkFraming(p *PreparedRequest) error {
 		}
 	}
 	if i := p.Headers.index("Content-Length", 0); i >= 0 &&
-		p.Headers.fields[i].value != itoa(p.Body.Len()) {
+		(p.Body.Len() < 0 || p.Headers.fields[i].value != itoa(p.Body.Len())) {
 		return bad("Content-Length", "disagrees with the body's length")
 	}
 	if i := p.Headers.index("Host", 0); i >= 0 && (p.Headers.fields[i].value == "" || !validHost(p.Headers.fields[i].value)) {

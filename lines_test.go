@@ -22,21 +22,20 @@ func slowLines(data, delimiter string) []string {
 		return strings.Split(data, delimiter)
 	}
 	var lines []string
-	line := ""
+	start := 0
 	for i := 0; i < len(data); i++ {
+		at := i
 		switch {
 		case data[i] == '\r' && i+1 < len(data) && data[i+1] == '\n':
 			i++
 			fallthrough
 		case data[i] == '\n' || data[i] == '\r':
-			lines = append(lines, line)
-			line = ""
-		default:
-			line += data[i : i+1]
+			lines = append(lines, data[start:at])
+			start = i + 1
 		}
 	}
-	if line != "" {
-		lines = append(lines, line)
+	if start < len(data) {
+		lines = append(lines, data[start:])
 	}
 	return lines
 }

@@ -74,6 +74,8 @@ func (t *trip) checkResponse(resp *http.Response) error {
 	switch {
 	case t.conn != nil && resp.ProtoMajor != 1:
 		return &Error{kind: ErrConnection, reason: "server answered HTTP/1.1 with another protocol"}
+	case resp.StatusCode < 100: // "+20" is a number to net/http
+		return &Error{kind: ErrConnection, reason: "response has no status of three digits"}
 	case resp.ProtoMajor == 1 && resp.ProtoMinor == 0 && t.conn != nil && t.conn.HasCoding(t.turn):
 		return &Error{kind: ErrConnection, extra: ErrChunkedEncoding, reason: "response of HTTP/1.0 has a transfer coding"}
 	}

@@ -439,9 +439,13 @@ func (c *chain) followAll(ctx context.Context, r *Response) (*Response, error) {
 			}), r)
 		}
 		c.settings.Proxies = c.session.proxies(p, c.settings.call, c.settings.environ, true)
+		from := r
 		if r, err = c.exchange(ctx, p); err != nil {
 			if e, ok := errors.AsType[*Error](err); ok {
 				e.MaybeSent = true // what was redirected was
+				if e.kind == ErrInvalidSchema {
+					e.Response = from // the one that led nowhere
+				}
 			}
 			return nil, err
 		}
@@ -462,10 +466,13 @@ func (c *chain) next(ctx context.Context, r *Response) (*PreparedRequest, error)
 		}), r)
 	}
 	p, err := c.session.redirect(ctx, r.base(), r.StatusCode, location)
-	if err == nil && len(c.late) > 0 {
+	if err != nil {
+		return nil, withResponse(err, r)
+	}
+	if len(c.late) > 0 {
 		p.Headers.lateCookies(c.late)
 	}
-	return p, err
+	return p, nil
 }
 
 // environment is what a session reads of the process, anew for each call.
