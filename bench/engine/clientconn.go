@@ -30,6 +30,7 @@ type ClientConns struct {
 func NewClientConns(t *http.Transport) *ClientConns {
 	c := &ClientConns{transport: t, shared: map[key][]*http.ClientConn{}}
 	c.pool = pool{limits: limitsOf(t), dial: c.dial}
+	t.MaxConnsPerHost = 0 // a ClientConn that closes would count below zero, and panic
 	t.DialContext, t.DialTLSContext = noted(t.DialContext), noted(t.DialTLSContext)
 	return c
 }

@@ -62,6 +62,7 @@ type pool struct {
 	mu    sync.Mutex
 	hosts map[key]*host
 	sweep *time.Timer // nil while nothing is idle
+	empty bool        // nothing is kept until the next request
 }
 
 type host struct {
@@ -123,6 +124,7 @@ func closeBody(req *http.Request) {
 // get takes an idle connection, or makes one, or waits for one.
 func (p *pool) get(ctx context.Context, k key) (l link, reused bool, err error) {
 	p.mu.Lock()
+	p.empty = false
 	h := p.hosts[k]
 	if h == nil {
 		if p.hosts == nil {
@@ -231,7 +233,7 @@ func (p *pool) put(k key, l link) {
 		turn <- l
 		return
 	}
-	if len(h.idle) < p.maxIdle {
+	if len(h.idle) < p.maxIdle && !p.empty {
 		h.idle = append(h.idle, idleLink{l, time.Now()})
 		if p.sweep == nil && p.idleTimeout > 0 {
 			p.sweep = time.AfterFunc(p.idleTimeout, p.expire)
@@ -276,9 +278,11 @@ func (p *pool) expire() {
 	shutAll(out)
 }
 
-// closeIdle closes all connections that wait for a request.
+// closeIdle closes all connections that wait for a request, and those that
+// come back before the next one.
 func (p *pool) closeIdle() {
 	p.mu.Lock()
+	p.empty = true
 	out := p.take(func(idleLink) bool { return false })
 	if p.sweep != nil {
 		p.sweep.Stop()
