@@ -186,7 +186,7 @@ func (p *pool) wait(ctx context.Context, k key, turn chan link) (l link, reused 
 }
 
 // make dials, in another goroutine where the request may be ended meanwhile:
-// then the connection, if it comes, serves another one.
+// then the connection, if it comes, is closed.
 func (p *pool) make(ctx context.Context, k key) (link, error) {
 	if ctx.Done() == nil {
 		l, err := p.dial(ctx, k)
@@ -212,11 +212,10 @@ func (p *pool) make(ctx context.Context, k key) (link, error) {
 		return m.l, m.err
 	case <-ctx.Done():
 		go func() {
-			if m := <-done; m.err != nil {
-				p.lost(k)
-			} else {
-				p.put(k, m.l)
+			if m := <-done; m.err == nil {
+				m.l.shut()
 			}
+			p.lost(k)
 		}()
 		return nil, context.Cause(ctx)
 	}

@@ -27,6 +27,7 @@ func edits() []edit {
 		{"transport.go", "\thttp    *http.Transport\n", "\thttp    *http.Transport\n\tengine  Swapped\n"},
 		{"transport.go", "\treturn t\n}\n\n// offersHTTP2", "\tt.engine = swappedFor(a, t.http)\n\treturn t\n}\n\n// offersHTTP2"},
 		{"adapter.go", "\tmu         sync.Mutex\n\ttransports", "\tEngine func(*http.Transport) Swapped\n\n\tmu         sync.Mutex\n\ttransports"},
+		{"exchange.go", "= io.NopCloser(bytes.NewReader(data)), int64", "= io.ReadCloser(readyBody{bytes.NewReader(data)}), int64"},
 		{"bench/main.go", "\tflag.Parse()\n", "\tengines := flag.Bool(\"engines\", false, \"\")\n\tflag.Parse()\n"},
 		{"bench/main.go", "\tcase *barsOnly:\n", "\tcase *engines:\n\t\terr = runEngines(ctx, os.Stdout)\n\tcase *barsOnly:\n"},
 		{"transport.go", "t.http.CloseIdleConnections()", "t.engine.CloseIdleConnections()"},
@@ -38,6 +39,7 @@ func edits() []edit {
 const glue = `package requests
 
 import (
+	"bytes"
 	"net/http"
 
 	"github.com/seed-9ea40bd3/requests/internal/engine"
@@ -53,6 +55,12 @@ type Swapped interface {
 
 // Ready reports whether a Read never waits.
 func (r *uploadReader) Ready() bool { return r.u.payload.ready() }
+
+// readyBody is a small body in memory.
+type readyBody struct{ *bytes.Reader }
+
+func (readyBody) Ready() bool  { return true }
+func (readyBody) Close() error { return nil }
 
 func swappedFor(a *HTTPAdapter, t *http.Transport) Swapped {
 	if a.Engine != nil {
