@@ -487,7 +487,7 @@ func (t *trip) response(resp *http.Response) *Response {
 	if !bodiless(t.p.Method, resp.StatusCode) {
 		r.body.codings = resp.Header["Content-Encoding"]
 	}
-	if t.conn != nil && t.conn.Tracked() {
+	if t.conn != nil && resp.Body != http.NoBody && t.conn.Tracked() { // without a body it may serve another already
 		r.body.framed = t.conn.AtChunkEnd
 	}
 	if resp.Body == http.NoBody || resp.ContentLength == 0 || bodiless(t.p.Method, resp.StatusCode) {
