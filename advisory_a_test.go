@@ -83,8 +83,7 @@ func advisory06(t *testing.T, by way) {
 func advisory07(t *testing.T, by way) {
 	w := newWorld(t)
 	w.at("http://a.test", redirectTo(http.StatusFound, "http://[::1%25.a.test]/"))
-	var zone *site
-	zone = w.at("http://zone.test")
+	zone := w.at("http://zone.test")
 	w.mu.Lock()
 	w.hosts["[::1%.a.test]:80"] = w.hosts["zone.test:80"]
 	w.mu.Unlock()

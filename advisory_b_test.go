@@ -3,7 +3,6 @@ package requests_test
 import (
 	"encoding/base64"
 	"fmt"
-
 	"net/http"
 	"regexp"
 	"strings"
@@ -222,8 +221,14 @@ func TestAdvisory33_StrongestChallenge(t *testing.T) {
 		strong = `Digest realm="r", nonce="n2", qop="auth", algorithm=SHA-256`
 	)
 	for _, fields := range [][]string{
-		{weak, md5, strong}, {strong, md5, weak}, {md5, strong, weak}, {md5, weak, strong}, {strong, weak, md5}, {weak, strong, md5},
-		{weak + ", " + md5 + ", " + strong}, {strong + ", " + weak + ", " + md5},
+		{weak, md5, strong},
+		{strong, md5, weak},
+		{md5, strong, weak},
+		{md5, weak, strong},
+		{strong, weak, md5},
+		{weak, strong, md5},
+		{weak + ", " + md5 + ", " + strong},
+		{strong + ", " + weak + ", " + md5},
 	} {
 		w := newWorld(t)
 		a := digestSite(w, "http://a.test", fields...)

@@ -75,14 +75,17 @@ func TestAdvisory41_SettingsOfTLSPartConnections(t *testing.T) {
 	s := w.sessionOn(adapter)
 	for i, opt := range []requests.Option{
 		w.trust(), requests.Verify(false), requests.CABundle(bundle), requests.CABundle(dir),
-		requests.Settings{Cert: requests.ClientCert{Certificate: &one}}, requests.Settings{Cert: requests.ClientCert{Certificate: &two}},
+		requests.Settings{Cert: requests.ClientCert{Certificate: &one}},
+		requests.Settings{Cert: requests.ClientCert{Certificate: &two}},
 	} {
 		get(t, s, "https://a.test/", opt)
 		assert.Equal(t, i+1, a.accepted(), "settings %d were to get a connection of their own", i)
 	}
 	// What an adapter itself says of TLS is the adapter's, with its pool.
 	for i, settings := range []requests.TLSSettings{
-		{MinVersion: tls.VersionTLS13}, {MaxVersion: tls.VersionTLS12}, {Curves: []tls.CurveID{tls.X25519}},
+		{MinVersion: tls.VersionTLS13},
+		{MaxVersion: tls.VersionTLS12},
+		{Curves: []tls.CurveID{tls.X25519}},
 		{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}},
 	} {
 		get(t, w.sessionOn(&requests.HTTPAdapter{Dial: w.dial, TLS: settings}), "https://a.test/")

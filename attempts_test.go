@@ -85,7 +85,8 @@ func TestRetryWaitsBetweenTries(t *testing.T) {
 		{"none needed", &Retry{Total: 3, StatusForcelist: []int{503}}, []string{okBody}, 0, 0, nil},
 		{
 			"backoff", &Retry{Total: 3, StatusForcelist: []int{503}, BackoffFactor: time.Second},
-			[]string{busy, busy, busy, okBody}, (0 + 2 + 4) * time.Second, 3, nil,
+			[]string{busy, busy, busy, okBody},
+			(0 + 2 + 4) * time.Second, 3, nil,
 		},
 		{"Retry-After", &Retry{Total: 3}, []string{later, later, okBody}, 14 * time.Second, 2, nil},
 		{"used up", &Retry{Total: 1, StatusForcelist: []int{503}}, []string{busy}, 0, 1, ErrRetry},

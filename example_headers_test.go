@@ -94,5 +94,5 @@ func ExampleHeader_invalid() {
 	_, err := requests.Get(ctx, "http://example.com/", requests.Header("X-Bad", "a\r\nX-Injected: b"))
 	fmt.Println(err)
 	// Output:
-	// requests: GET http://example.com/: value of header "X-Bad" begins with white space or holds a line end or a NUL
+	// requests: GET http://example.com/: value of header "X-Bad" begins with white space or holds a line end
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -157,7 +158,7 @@ func (run *faultRun) send(row *faultRow) {
 	method, opts := row.method, row.opts
 	if row.upload != nil {
 		run.source = testserver.NewSource(row.upload())
-		opts = append(opts[:len(opts):len(opts)], requests.Body(run.source))
+		opts = append(slices.Clip(opts), requests.Body(run.source))
 		if method == "" {
 			method = "POST"
 		}

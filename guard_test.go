@@ -116,7 +116,7 @@ func resolver(names map[string][]string) func(context.Context, string) ([]netip.
 		}
 		list := lists[min(int(looked.Add(1))-1, len(lists)-1)]
 		var out []netip.Addr
-		for _, ip := range strings.Fields(list) {
+		for ip := range strings.FieldsSeq(list) {
 			out = append(out, netip.MustParseAddr(ip))
 		}
 		return out, nil
@@ -171,7 +171,7 @@ func TestGuardOverLoopback(t *testing.T) {
 		srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, url, http.StatusFound)
 		})}
-		go srv.Serve(ln) //nolint:errcheck // it is closed below
+		go srv.Serve(ln)
 		defer srv.Close()
 		seen.Store(0)
 		_, err = loopSession(t).Get(t.Context(), "http://"+ln.Addr().String(), Settings{Guard: allowed})

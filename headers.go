@@ -329,11 +329,11 @@ func checkHeaders(h *Headers) error {
 		}
 		if !validHeaderName(f.name) {
 			return &Error{kind: ErrInvalidHeader, reason: "header name " + quoteName(f.name) +
-				" is empty, begins with white space, or holds a colon, a line end, a NUL or a character outside ASCII"}
+				" is empty, begins with white space, or holds a colon, a line end or a character outside ASCII"}
 		}
 		if !validHeaderValue(f.value, f.raw) {
 			return &Error{kind: ErrInvalidHeader, reason: "value of header " + quoteName(f.name) +
-				" begins with white space or holds a line end or a NUL"}
+				" begins with white space or holds a line end"}
 		}
 		if f.raw || isASCII(f.value) {
 			continue
@@ -351,7 +351,7 @@ func validHeaderName(s string) bool {
 		return false
 	}
 	for i := range len(s) {
-		if c := s[i]; c == ':' || c == '\r' || c == '\n' || c == 0 || c >= 0x80 {
+		if c := s[i]; c == ':' || c == '\r' || c == '\n' || c >= 0x80 {
 			return false
 		}
 	}
@@ -369,7 +369,7 @@ func validHeaderValue(s string, raw bool) bool {
 			return false
 		}
 	}
-	return !isSpace(s[0]) && strings.IndexByte(s, '\n') < 0 && strings.IndexByte(s, '\r') < 0 && strings.IndexByte(s, 0) < 0
+	return !isSpace(s[0]) && strings.IndexByte(s, '\n') < 0 && strings.IndexByte(s, '\r') < 0
 }
 
 // isSpace is Python's \s within ASCII.

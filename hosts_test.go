@@ -30,7 +30,7 @@ func (c countedConn) Close() error {
 func TestHostPools(t *testing.T) {
 	h := hostPools{limit: 2}
 	closed := map[string]*int{}
-	for _, host := range strings.Fields("a b") {
+	for host := range strings.FieldsSeq("a b") {
 		closed[host] = new(int)
 		h.add(host, wire.New(countedConn{closed: closed[host]}))
 	}
@@ -65,7 +65,7 @@ func TestHostPoolsForgetClosed(t *testing.T) {
 func TestPoolConnections(t *testing.T) {
 	urls := map[string]string{}
 	counts := map[string]func() int64{}
-	for _, name := range strings.Fields("a b c") {
+	for name := range strings.FieldsSeq("a b c") {
 		url, conns := countingServer(t)
 		urls[name], counts[name] = url, conns.Load
 	}

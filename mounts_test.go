@@ -97,10 +97,10 @@ func TestDefaultMounts(t *testing.T) {
 func TestMountsLongestPrefix(t *testing.T) {
 	var m mounts
 	var prefixes []string
-	for _, prefix := range strings.Fields("ab a abc http abcd abd b") {
+	for prefix := range strings.FieldsSeq("ab a abc http abcd abd b") {
 		m.put(prefix, &namedAdapter{name: prefix})
 		prefixes = append(prefixes, prefix)
-		for _, url := range strings.Fields("a ab abc abcd abcde abd abdx b bc http https x ABC") {
+		for url := range strings.FieldsSeq("a ab abc abcd abcde abd abdx b bc http https x ABC") {
 			want := ""
 			for _, p := range prefixes {
 				if strings.HasPrefix(strings.ToLower(url), p) && len(p) > len(want) {

@@ -60,19 +60,23 @@ func TestMultipartBytes(t *testing.T) {
 				"--BOUND\r\nContent-Disposition: form-data; name=\"f\"; filename=\"n.txt\"\r\n\r\ncontent\r\n--BOUND--\r\n",
 		},
 		{
-			"file without a name", nil, []Part{{Field: "f", Content: TextPayload("c")}},
+			"file without a name", nil,
+			[]Part{{Field: "f", Content: TextPayload("c")}},
 			"--BOUND\r\nContent-Disposition: form-data; name=\"f\"; filename=\"f\"\r\n\r\nc\r\n--BOUND--\r\n",
 		},
 		{
-			"no name told", nil, []Part{{Field: "f", NoFileName: true, FileName: "n", Content: TextPayload("c")}},
+			"no name told", nil,
+			[]Part{{Field: "f", NoFileName: true, FileName: "n", Content: TextPayload("c")}},
 			"--BOUND\r\nContent-Disposition: form-data; name=\"f\"\r\n\r\nc\r\n--BOUND--\r\n",
 		},
 		{
-			"empty name", nil, []Part{{Field: "f", EmptyFileName: true, Content: TextPayload("c")}},
+			"empty name", nil,
+			[]Part{{Field: "f", EmptyFileName: true, Content: TextPayload("c")}},
 			"--BOUND\r\nContent-Disposition: form-data; name=\"f\"; filename=\"\"\r\n\r\nc\r\n--BOUND--\r\n",
 		},
 		{
-			"headers in urllib3's order", nil, []Part{{
+			"headers in urllib3's order", nil,
+			[]Part{{
 				Field: "f", FileName: "n", ContentType: "text/plain", Content: TextPayload("c"),
 				Headers: NewHeaders("X-A", "1", "content-location", "here", "Content-Disposition", "evil", "Content-Type", "text/html"),
 			}},
@@ -80,12 +84,15 @@ func TestMultipartBytes(t *testing.T) {
 				"Content-Location: here\r\nX-A: 1\r\n\r\nc\r\n--BOUND--\r\n",
 		},
 		{
-			"escaped", Pairs("a\"b\r\nc", "v\r\n"), []Part{{Field: "f", FileName: "é\\\"\n.txt", Content: TextPayload("c")}},
+			"escaped", Pairs("a\"b\r\nc", "v\r\n"),
+			[]Part{{Field: "f", FileName: "é\\\"\n.txt", Content: TextPayload("c")}},
 			"--BOUND\r\nContent-Disposition: form-data; name=\"a%22b%0D%0Ac\"\r\n\r\nv\r\n\r\n" +
 				"--BOUND\r\nContent-Disposition: form-data; name=\"f\"; filename=\"é\\%22%0A.txt\"\r\n\r\nc\r\n--BOUND--\r\n",
 		},
 		{
-			"left out", Fields{{Name: "a", Omit: true}}, []Part{{Field: "f"}},
+			"left out",
+			Fields{{Name: "a", Omit: true}},
+			[]Part{{Field: "f"}},
 			"--BOUND--\r\n",
 		},
 		{

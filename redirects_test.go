@@ -26,7 +26,7 @@ func TestRedirectMethod(t *testing.T) {
 	}
 	for status, want := range tests {
 		var got []string
-		for _, method := range strings.Fields("GET HEAD POST PUT DELETE") {
+		for method := range strings.FieldsSeq("GET HEAD POST PUT DELETE") {
 			got = append(got, redirectMethod(method, status))
 		}
 		assert.Equal(t, want, strings.Join(got, " "), "%d", status)
@@ -163,12 +163,16 @@ func TestFollowRedirects(t *testing.T) {
 		{"http://a.test/e9", nil, []string{"GET http://a.test/e9"}, ErrInvalidURL},
 		{"http://a.test/bad", nil, []string{"GET http://a.test/bad"}, ErrInvalidURL},
 		{
-			"http://a.test/b", []Option{BearerAuth("t")},
-			[]string{"GET http://a.test/b Bearer t", "GET http://b.test/c?x=1#new"}, nil,
+			"http://a.test/b",
+			[]Option{BearerAuth("t")},
+			[]string{"GET http://a.test/b Bearer t", "GET http://b.test/c?x=1#new"},
+			nil,
 		},
 		{
-			"http://a.test/f#f1", []Option{BearerAuth("t")},
-			[]string{"GET http://a.test/f#f1 Bearer t", "GET http://a.test/g#f1 Bearer t"}, nil,
+			"http://a.test/f#f1",
+			[]Option{BearerAuth("t")},
+			[]string{"GET http://a.test/f#f1 Bearer t", "GET http://a.test/g#f1 Bearer t"},
+			nil,
 		},
 	}
 	for _, tt := range tests {

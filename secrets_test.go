@@ -196,7 +196,7 @@ func errorTexts(err error) []string {
 		return nil
 	}
 	texts := []string{err.Error(), fmt.Sprintf("%+v", err), fmt.Sprintf("%#v", err), fmt.Sprintf("%v", err), fmt.Sprintf("%q", err)}
-	switch u := err.(type) {
+	switch u := err.(type) { //nolint:errorlint // it walks the chain itself
 	case interface{ Unwrap() error }:
 		texts = append(texts, errorTexts(u.Unwrap())...)
 	case interface{ Unwrap() []error }:

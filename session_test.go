@@ -41,7 +41,8 @@ func TestSessionHeaders(t *testing.T) {
 		{"of its own", &Session{Headers: NewHeaders("X", "1")}, nil, "X: 1\n"},
 		{"added", NewSession(Header("X", "1")), []Option{Header("Y", "2")}, defaults + "X: 1\nY: 2\n"},
 		{
-			"replaced in their place", &Session{Headers: NewHeaders("A", "1", "B", "2")}, []Option{Header("a", "3"), Header("C", "4")},
+			"replaced in their place", &Session{Headers: NewHeaders("A", "1", "B", "2")},
+			[]Option{Header("a", "3"), Header("C", "4")},
 			"a: 3\nB: 2\nC: 4\n",
 		},
 		{"left out", &Session{Headers: NewHeaders("A", "1", "B", "2")}, []Option{Without(Header("a", ""))}, "B: 2\n"},

@@ -43,7 +43,7 @@ func (w *watchedReader) after(t testing.TB) {
 	t.Helper()
 	w.over.Store(true)
 	assert.Zero(t, w.under.Load(), "a Read is under way")
-	time.Sleep(20 * time.Millisecond) //nolint:forbidigo // a Read that must not come would come now
+	time.Sleep(20 * time.Millisecond)
 	assert.False(t, w.late.Load(), "read after Send")
 }
 
@@ -326,7 +326,7 @@ func TestResendsAreBounded(t *testing.T) {
 		wg.Go(func() {
 			r, err := s.Get(t.Context(), url, Stream())
 			if assert.NoError(t, err) {
-				time.Sleep(20 * time.Millisecond) //nolint:forbidigo // so that each has a connection of its own
+				time.Sleep(20 * time.Millisecond)
 				assert.Empty(t, r.Content())
 			}
 		})

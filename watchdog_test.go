@@ -45,7 +45,7 @@ func pipeSetup(a *HTTPAdapter, serve func(c net.Conn, r *bufio.Reader)) (s *Sess
 // drip writes s byte by byte, with a wait before each.
 func drip(c net.Conn, s string, wait time.Duration) {
 	for i := range len(s) {
-		time.Sleep(wait) //nolint:forbidigo // the time is fake
+		time.Sleep(wait)
 		if _, err := io.WriteString(c, s[i:i+1]); err != nil {
 			return
 		}
@@ -64,7 +64,8 @@ func TestReadTimeout(t *testing.T) {
 	}{
 		{
 			"no answer", func(c net.Conn, r *bufio.Reader) { _, _ = io.Copy(io.Discard, r) },
-			[]error{ErrReadTimeout, ErrTimeout}, []error{ErrConnection, ErrConnectTimeout},
+			[]error{ErrReadTimeout, ErrTimeout},
+			[]error{ErrConnection, ErrConnectTimeout},
 		},
 		{"half a head", func(c net.Conn, r *bufio.Reader) {
 			readHead(r)
@@ -89,7 +90,7 @@ func TestReadTimeout(t *testing.T) {
 		{"interim answers", func(c net.Conn, r *bufio.Reader) {
 			readHead(r)
 			for range 4 {
-				time.Sleep(limit * 9 / 10) //nolint:forbidigo // the time is fake
+				time.Sleep(limit * 9 / 10)
 				_, _ = io.WriteString(c, "HTTP/1.1 102 Processing\r\n\r\n")
 			}
 			_, _ = io.WriteString(c, okBody)
@@ -163,7 +164,7 @@ func TestSlowConsumer(t *testing.T) {
 		for piece, err := range r.Chunks(0) {
 			require.NoError(t, err)
 			n += len(piece)
-			time.Sleep(time.Hour) //nolint:forbidigo // the time is fake
+			time.Sleep(time.Hour)
 		}
 		assert.Equal(t, 15, n)
 	})
@@ -182,7 +183,7 @@ func TestReadTimeoutAfterIdling(t *testing.T) {
 		require.NoError(t, err)
 		_, err = io.ReadFull(r, make([]byte, 3))
 		require.NoError(t, err)
-		time.Sleep(time.Hour) //nolint:forbidigo // the time is fake
+		time.Sleep(time.Hour)
 		begin := time.Now()
 		_, err = r.Read(make([]byte, 1))
 		assert.ErrorIs(t, err, ErrReadTimeout)
@@ -203,7 +204,7 @@ func (s *slowSource) Read(p []byte) (int, error) {
 	if s.left == 0 {
 		return 0, io.EOF
 	}
-	time.Sleep(s.wait) //nolint:forbidigo // the time is fake
+	time.Sleep(s.wait)
 	s.left--
 	p[0] = 'x'
 	return 1, nil
@@ -235,7 +236,7 @@ func TestReadTimeoutOfUploads(t *testing.T) {
 				readHead(r)
 				buf := make([]byte, 16<<10)
 				for total := 0; total < 1<<20; total += len(buf) {
-					time.Sleep(400 * time.Millisecond) //nolint:forbidigo // the time is fake
+					time.Sleep(400 * time.Millisecond)
 					if _, err := io.ReadFull(r, buf); err != nil {
 						return
 					}
@@ -347,7 +348,7 @@ func TestIdleTimeout(t *testing.T) {
 			for range 2 {
 				_, err := s.Get(t.Context(), "http://a.test/")
 				require.NoError(t, err)
-				time.Sleep(tt.wait) //nolint:forbidigo // the time is fake
+				time.Sleep(tt.wait)
 			}
 			assert.Equal(t, tt.want, dials.Load(), "idle timeout %v, wait %v", tt.idle, tt.wait)
 		})
@@ -395,7 +396,7 @@ func TestWatchdog(t *testing.T) {
 		return w, count, expired
 	}
 	pass := func(d time.Duration) {
-		time.Sleep(d) //nolint:forbidigo // the time is fake
+		time.Sleep(d)
 		synctest.Wait()
 	}
 	tests := []struct {

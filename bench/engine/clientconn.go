@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -22,14 +23,22 @@ type ClientConns struct {
 	transport *http.Transport
 
 	mu     sync.Mutex
-	shared map[key][]*http.ClientConn // of HTTP/2; guarded by mu
+	shared map[key][]*streams // of HTTP/2; guarded by mu
+}
+
+// streams is a connection of HTTP/2, which serves many requests at once.
+type streams struct {
+	*http.ClientConn
+	conn net.Conn
+	used bool // guarded by mu of the pool's owner
 }
 
 // NewClientConns takes the pool's limits and the diallers of t, both of which
 // it must have, and has t make the connections.
 func NewClientConns(t *http.Transport) *ClientConns {
-	c := &ClientConns{transport: t, shared: map[key][]*http.ClientConn{}}
+	c := &ClientConns{transport: t, shared: map[key][]*streams{}}
 	c.pool = pool{limits: limitsOf(t), dial: c.dial}
+	t.MaxConnsPerHost = 0 // a ClientConn that closes would count below zero, and panic
 	t.DialContext, t.DialTLSContext = noted(t.DialContext), noted(t.DialTLSContext)
 	return c
 }
@@ -54,8 +63,10 @@ func noted(dial dialer) dialer {
 func (c *ClientConns) RoundTrip(req *http.Request) (*http.Response, error) {
 	k := keyOf(req.URL)
 	for {
-		if cc := c.reserve(k); cc != nil {
-			return cc.RoundTrip(req) // HTTP/2 calls the trace itself
+		if s, reused := c.reserve(k); s != nil {
+			// HTTP/2 calls the trace itself in a transport, and not here.
+			tell(httptrace.ContextClientTrace(req.Context()), httptrace.GotConnInfo{Conn: s.conn, Reused: reused})
+			return s.RoundTrip(req)
 		}
 		resp, err := c.pool.roundTrip(req)
 		if err != errSpeaks2 {
@@ -65,9 +76,9 @@ func (c *ClientConns) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // reserve finds a connection of HTTP/2 with room for a stream.
-func (c *ClientConns) reserve(k key) *http.ClientConn {
+func (c *ClientConns) reserve(k key) (s *streams, reused bool) {
 	if k.scheme != "https" {
-		return nil
+		return nil, false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -79,11 +90,12 @@ func (c *ClientConns) reserve(k key) *http.ClientConn {
 			continue
 		}
 		if conns[i].Reserve() == nil {
-			return conns[i]
+			reused, conns[i].used = conns[i].used, true
+			return conns[i], reused
 		}
 		i++
 	}
-	return nil
+	return nil, false
 }
 
 // CloseIdleConnections closes what waits for a request.
@@ -111,12 +123,10 @@ func (c *ClientConns) dial(ctx context.Context, k key) (link, error) {
 	if t, ok := conn.(*tls.Conn); ok && t.ConnectionState().NegotiatedProtocol == "h2" {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.shared[k] = append(c.shared[k], cc)
+		c.shared[k] = append(c.shared[k], &streams{ClientConn: cc, conn: conn})
 		return nil, errSpeaks2
 	}
-	l := &clientLink{pool: &c.pool, key: k, cc: cc, conn: conn}
-	cc.SetStateHook(l.changed)
-	return l, nil
+	return &clientLink{pool: &c.pool, key: k, cc: cc, conn: conn}, nil
 }
 
 // clientLink is a connection of HTTP/1.1.
@@ -125,45 +135,70 @@ type clientLink struct {
 	key  key
 	cc   *http.ClientConn
 	conn net.Conn
-
-	out  atomic.Bool // it serves a request
-	dead atomic.Bool
 }
 
 func (l *clientLink) alive() bool { return l.cc.Err() == nil }
+func (l *clientLink) shut()       { l.cc.Close() }
 
-func (l *clientLink) shut() {
-	l.dead.Store(true)
-	l.cc.Close()
-}
-
-// changed is called when a request was done with, or the connection failed.
-func (l *clientLink) changed(cc *http.ClientConn) {
-	switch {
-	case cc.Err() != nil:
-		if l.out.Swap(false) && !l.dead.Swap(true) {
-			l.pool.lost(l.key)
-		}
-	case cc.Available() > 0 && l.out.Swap(false):
+// done gives the connection back where net/http has freed it, which it does
+// before it lets a reader see the answer's end. The hook that an
+// [http.ClientConn] has for this may run later, in a goroutine of its own, and
+// the next request would find no connection.
+func (l *clientLink) done() {
+	if l.cc.Available() > 0 {
 		l.pool.put(l.key, l)
+		return
 	}
+	l.end()
 }
 
-// do reserves the connection first, lest the hook takes it for one that is
-// free. A failure before anything was written is that of a stale connection,
-// which the transport's own pool would hide.
+// end closes the connection of a request that failed.
+func (l *clientLink) end() {
+	l.cc.Close()
+	l.pool.lost(l.key)
+}
+
+// clientBody is an answer's body, whose end frees its connection.
+type clientBody struct {
+	io.ReadCloser
+	l     *clientLink
+	ended atomic.Bool
+}
+
+func (b *clientBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && !b.ended.Swap(true) {
+		b.l.done()
+	}
+	return n, err
+}
+
+func (b *clientBody) Close() error {
+	err := b.ReadCloser.Close()
+	if !b.ended.Swap(true) {
+		b.l.end()
+	}
+	return err
+}
+
+// do sends over the connection. It reserves it first: one that has closed
+// meanwhile says so here. A failure before anything was written is that of a
+// stale connection, which the transport's own pool would hide.
 func (l *clientLink) do(req *http.Request, reused bool) (*http.Response, error) {
 	if err := l.cc.Reserve(); err != nil {
-		l.out.Store(true)
 		l.end()
 		return nil, fmt.Errorf("%w: %w", wire.ErrStale, err)
 	}
-	l.out.Store(true)
 	before := l.written()
 	trace := httptrace.ContextClientTrace(req.Context())
 	tell(trace, httptrace.GotConnInfo{Conn: l.conn, Reused: reused, WasIdle: reused})
 	resp, err := l.cc.RoundTrip(req)
 	if err == nil {
+		if resp.Body == http.NoBody {
+			l.done()
+		} else {
+			resp.Body = &clientBody{ReadCloser: resp.Body, l: l}
+		}
 		return resp, nil
 	}
 	l.end()
@@ -171,14 +206,6 @@ func (l *clientLink) do(req *http.Request, reused bool) (*http.Response, error) 
 		err = fmt.Errorf("%w: %w", wire.ErrStale, err)
 	}
 	return nil, err
-}
-
-// end closes the connection of a request that failed.
-func (l *clientLink) end() {
-	l.cc.Close()
-	if l.out.Swap(false) && !l.dead.Swap(true) {
-		l.pool.lost(l.key)
-	}
 }
 
 // written counts what was, as far as the connection tells.

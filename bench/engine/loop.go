@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -24,9 +25,10 @@ import (
 // that agrees on HTTP/2 is left to the [http.Transport] that the settings
 // come from.
 type Loop struct {
-	pool  pool
-	http2 *http.Transport
-	dials dialers
+	pool    pool
+	http2   *http.Transport
+	dials   dialers
+	maxHead int64
 
 	mu      sync.Mutex
 	speaks2 map[key]bool       // guarded by mu
@@ -54,6 +56,9 @@ func NewLoop(t *http.Transport) *Loop {
 	l := &Loop{
 		http2: t, dials: dialers{t.DialContext, t.DialTLSContext},
 		speaks2: map[key]bool{}, agreed: map[string]*stash2{},
+	}
+	if l.maxHead = t.MaxResponseHeaderBytes; l.maxHead <= 0 {
+		l.maxHead = http.DefaultMaxHeaderBytes
 	}
 	l.pool = pool{limits: limitsOf(t), dial: l.dial}
 	t.DialTLSContext = l.dialAgreed
@@ -111,7 +116,9 @@ func (l *Loop) dial(ctx context.Context, k key) (link, error) {
 		s.conns = append(s.conns, c)
 		return nil, errSpeaks2
 	}
-	lc := &loopConn{loop: l, key: k, conn: c, br: bufio.NewReader(c)}
+	lc := &loopConn{loop: l, key: k, conn: c}
+	lc.br = bufio.NewReader(&lc.in)
+	lc.in.Reader = c
 	lc.wire, _ = c.(*wire.Conn)
 	return lc, nil
 }
@@ -148,6 +155,7 @@ type loopConn struct {
 	key  key
 	conn net.Conn
 	wire *wire.Conn // conn, where it writes heads of its own
+	in   headReader
 	br   *bufio.Reader
 	out  []byte // of small requests
 	dead atomic.Bool
@@ -252,6 +260,8 @@ func (x *exchange) fail(err error) error {
 
 // readHead reads the answer's head, and those of interim answers before it.
 func (c *loopConn) readHead(req *http.Request, trace *httptrace.ClientTrace) (*http.Response, error) {
+	c.in.left = c.loop.maxHead
+	defer func() { c.in.left = math.MaxInt64 }()
 	for {
 		resp, err := http.ReadResponse(c.br, req)
 		if err != nil {
@@ -266,6 +276,21 @@ func (c *loopConn) readHead(req *http.Request, trace *httptrace.ClientTrace) (*h
 			}
 		}
 	}
+}
+
+// headReader bounds what is read for a head, interim ones included.
+type headReader struct {
+	io.Reader
+	left int64
+}
+
+func (r *headReader) Read(b []byte) (int, error) {
+	if r.left <= 0 {
+		return 0, wire.ErrHeadTooLarge
+	}
+	n, err := r.Reader.Read(b)
+	r.left -= int64(n)
+	return n, err
 }
 
 // Read reads the answer's body. At its end the connection is free.

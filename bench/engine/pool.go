@@ -62,6 +62,7 @@ type pool struct {
 	mu    sync.Mutex
 	hosts map[key]*host
 	sweep *time.Timer // nil while nothing is idle
+	empty bool        // nothing is kept until the next request
 }
 
 type host struct {
@@ -123,6 +124,7 @@ func closeBody(req *http.Request) {
 // get takes an idle connection, or makes one, or waits for one.
 func (p *pool) get(ctx context.Context, k key) (l link, reused bool, err error) {
 	p.mu.Lock()
+	p.empty = false
 	h := p.hosts[k]
 	if h == nil {
 		if p.hosts == nil {
@@ -184,7 +186,7 @@ func (p *pool) wait(ctx context.Context, k key, turn chan link) (l link, reused 
 }
 
 // make dials, in another goroutine where the request may be ended meanwhile:
-// then the connection, if it comes, serves another one.
+// then the connection, if it comes, is closed.
 func (p *pool) make(ctx context.Context, k key) (link, error) {
 	if ctx.Done() == nil {
 		l, err := p.dial(ctx, k)
@@ -210,11 +212,10 @@ func (p *pool) make(ctx context.Context, k key) (link, error) {
 		return m.l, m.err
 	case <-ctx.Done():
 		go func() {
-			if m := <-done; m.err != nil {
-				p.lost(k)
-			} else {
-				p.put(k, m.l)
+			if m := <-done; m.err == nil {
+				m.l.shut()
 			}
+			p.lost(k)
 		}()
 		return nil, context.Cause(ctx)
 	}
@@ -231,7 +232,7 @@ func (p *pool) put(k key, l link) {
 		turn <- l
 		return
 	}
-	if len(h.idle) < p.maxIdle {
+	if len(h.idle) < p.maxIdle && !p.empty {
 		h.idle = append(h.idle, idleLink{l, time.Now()})
 		if p.sweep == nil && p.idleTimeout > 0 {
 			p.sweep = time.AfterFunc(p.idleTimeout, p.expire)
@@ -276,9 +277,11 @@ func (p *pool) expire() {
 	shutAll(out)
 }
 
-// closeIdle closes all connections that wait for a request.
+// closeIdle closes all connections that wait for a request, and those that
+// come back before the next one.
 func (p *pool) closeIdle() {
 	p.mu.Lock()
+	p.empty = true
 	out := p.take(func(idleLink) bool { return false })
 	if p.sweep != nil {
 		p.sweep.Stop()

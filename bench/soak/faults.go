@@ -58,7 +58,7 @@ func faults() []fault {
 		{"interim answers", false, false, func(x *exchange) bool {
 			return x.send("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n") && x.whole()
 		}},
-		{"a pause", false, false, func(x *exchange) bool { time.Sleep(2 * time.Millisecond); return x.whole() }},
+		{"a pause", false, false, func(x *exchange) bool { pause(2 * time.Millisecond); return x.whole() }},
 		{"close after the answer", false, false, func(x *exchange) bool { x.whole(); return false }},
 		{"garbage after the answer", false, false, func(x *exchange) bool { return x.whole() && x.send("garbage\r\n") }},
 	}
@@ -70,8 +70,8 @@ func (p plan) source(id uint64, try int) *rand.Rand {
 }
 
 // draw returns the index in [faults] of what a try of a request meets, below
-// zero for nothing, and where in a body of size bytes.
-func (p plan) draw(id uint64, try, kinds, size int) (kind, at int) {
+// zero for nothing, and where in the body.
+func (p plan) draw(id uint64, try, kinds int) (kind, at int) {
 	if p.rate == 0 {
 		return -1, 0
 	}
@@ -79,7 +79,7 @@ func (p plan) draw(id uint64, try, kinds, size int) (kind, at int) {
 	if rng.Float64() >= p.rate {
 		return -1, 0
 	}
-	return rng.IntN(kinds), rng.IntN(max(size, 1))
+	return rng.IntN(kinds), rng.IntN(bodySize)
 }
 
 // refuses reports whether the n-th connection is reset as soon as it was made.
@@ -114,7 +114,7 @@ func (x *exchange) whole() bool {
 }
 
 // part sends the response up to a byte of its body.
-func (x *exchange) part() bool { return x.send(bodyHead + string(x.body[:x.at])) }
+func (x *exchange) part() { x.send(bodyHead + string(x.body[:x.at])) }
 
 // reset has the connection end by a TCP reset.
 func (x *exchange) reset() bool {

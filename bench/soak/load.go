@@ -32,6 +32,7 @@ type tally struct {
 	elapsed           time.Duration
 	mallocs           uint64
 	arrivals          int64
+	cpu               float64 // seconds, of the server too
 }
 
 func (t *tally) add(u tally) {
@@ -43,6 +44,7 @@ func (t *tally) add(u tally) {
 	t.elapsed += u.elapsed
 	t.mallocs += u.mallocs
 	t.arrivals += u.arrivals
+	t.cpu += u.cpu
 }
 
 func (t *tally) rate() float64   { return float64(t.done) / t.elapsed.Seconds() }
@@ -55,7 +57,7 @@ func (t *tally) burst(ctx context.Context, srv *server, get getter, ids *atomic.
 	var before, after runtime.MemStats
 	parts := make([]tally, workers)
 	runtime.ReadMemStats(&before)
-	begin, arrived := time.Now(), srv.arrivals.Load()+srv.refused.Load()
+	cpu, begin, arrived := cpuTime(), time.Now(), srv.arrivals.Load()+srv.refused.Load()
 	var wg sync.WaitGroup
 	for i := range parts {
 		wg.Go(func() {
@@ -65,13 +67,13 @@ func (t *tally) burst(ctx context.Context, srv *server, get getter, ids *atomic.
 		})
 	}
 	wg.Wait()
-	elapsed := time.Since(begin)
+	elapsed, spent := time.Since(begin), cpuTime()-cpu
 	runtime.ReadMemStats(&after)
 	for _, part := range parts {
 		t.add(part)
 	}
 	t.add(tally{
-		elapsed: elapsed, mallocs: after.Mallocs - before.Mallocs,
+		elapsed: elapsed, cpu: spent, mallocs: after.Mallocs - before.Mallocs,
 		arrivals: srv.arrivals.Load() + srv.refused.Load() - arrived,
 	})
 }
@@ -146,8 +148,8 @@ func (d *duel) print(r *report) {
 		name string
 		t    *tally
 	}{{"ours", &d.ours}, {"net/http", &d.bare}} {
-		r.note(c.name, "%d requests, %.0f/s, %.2f tries, p50 %.2f p99 %.2f max %.1f ms, %.1f allocs", c.t.done, c.t.rate(),
-			c.t.tries(), quantile(c.t.waits, 0.5), quantile(c.t.waits, 0.99), quantile(c.t.waits, 1), c.t.allocs())
+		r.note(c.name, "%d requests, %.0f/s, %.2f tries, p50 %.2f p99 %.2f max %.1f ms, %.1f allocs, %.0f µs of CPU", c.t.done, c.t.rate(),
+			c.t.tries(), quantile(c.t.waits, 0.5), quantile(c.t.waits, 0.99), quantile(c.t.waits, 1), c.t.allocs(), 1e6*c.t.cpu/float64(c.t.done))
 	}
 	r.none("lost", d.ours.lost)
 	r.none("wrong bodies, by SHA-256", d.ours.wrong)

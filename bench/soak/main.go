@@ -82,7 +82,7 @@ func runChosen(ctx context.Context, s settings, ids []string) bool {
 			return false
 		}
 	}
-	fmt.Printf("seed %d; again with -seed %[1]d\n", s.seed)
+	fmt.Fprintf(os.Stdout, "seed %d; again with -seed %[1]d\n", s.seed)
 	held := true
 	for _, r := range all {
 		chosen := len(ids) == 0 || slices.ContainsFunc(ids, func(id string) bool { return strings.EqualFold(r.id, id) })
@@ -95,7 +95,7 @@ func runChosen(ctx context.Context, s settings, ids []string) bool {
 
 // runOne makes one run and prints what came of it.
 func runOne(ctx context.Context, s settings, r run) bool {
-	fmt.Printf("\n%s: %s\n", r.id, r.about)
+	fmt.Fprintf(os.Stdout, "\n%s: %s\n", r.id, r.about)
 	begin := time.Now()
 	rep := &report{w: os.Stdout}
 	err := r.do(ctx, s, rep)
@@ -104,11 +104,11 @@ func runOne(ctx context.Context, s settings, r run) bool {
 	case errors.Is(err, errSkipped):
 		verdict = strings.ToUpper(err.Error())
 	case err != nil:
-		fmt.Printf("  %v\n", err)
+		fmt.Fprintf(os.Stdout, "  %v\n", err)
 		verdict = "short"
 	case rep.short:
 		verdict = "short"
 	}
-	fmt.Printf("%s: %s (%.1f s)\n", r.id, verdict, time.Since(begin).Seconds())
+	fmt.Fprintf(os.Stdout, "%s: %s (%.1f s)\n", r.id, verdict, time.Since(begin).Seconds())
 	return verdict != "short"
 }

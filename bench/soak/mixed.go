@@ -85,6 +85,9 @@ func runMixed(ctx context.Context, s settings, r *report) error {
 	return ctx.Err()
 }
 
+// pause waits for a while. A load takes real time: there is nothing to fake.
+func pause(d time.Duration) { <-time.After(d) }
+
 // wait waits until a moment, or for the context's end.
 func wait(ctx context.Context, until time.Time) {
 	select {

@@ -67,7 +67,7 @@ http {
 	if err := n.cmd.Start(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	for end := time.Now().Add(nginxPatience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(nginxPatience); time.Now().Before(end); pause(20 * time.Millisecond) {
 		c, err := net.Dial("tcp", strings.TrimPrefix(free, "http://"))
 		if err == nil {
 			c.Close()
@@ -234,7 +234,7 @@ func (x *racer) race(ctx context.Context, p plan, number uint64) map[string]erro
 		wg.Go(func() {
 			for i := range idleEach {
 				if i > 0 {
-					time.Sleep(idleKeepAlive - idleSpread + time.Duration(rng.Int64N(int64(2*idleSpread))))
+					pause(idleKeepAlive - idleSpread + time.Duration(rng.Int64N(int64(2*idleSpread))))
 				}
 				if err := x.send(ctx, x.id(w, i)); err != nil {
 					mu.Lock()

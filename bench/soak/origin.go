@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/zstd"
@@ -42,10 +41,7 @@ func startOrigin() (*origin, error) {
 		fmt.Fprint(w, n)
 	})
 	mux.HandleFunc("/slow", func(_ http.ResponseWriter, r *http.Request) {
-		select {
-		case <-r.Context().Done():
-		case <-time.After(time.Second):
-		}
+		<-r.Context().Done()
 	})
 	coded, err := codings([]byte(codedText()))
 	if err != nil {

@@ -75,7 +75,7 @@ func (s *server) accept() {
 			return
 		}
 		if err != nil {
-			time.Sleep(time.Millisecond) // out of descriptors, for a moment
+			pause(time.Millisecond) // out of descriptors, for a moment
 			continue
 		}
 		if s.plan.refuses(n) {
@@ -176,7 +176,7 @@ func (s *server) answer(br *bufio.Reader, h head, x *exchange, id uint64) bool {
 	s.arrivals.Add(1)
 	kind, at := -1, 0
 	if s.plan.rate > 0 {
-		kind, at = s.plan.draw(id, s.try(id), len(s.kinds), bodySize)
+		kind, at = s.plan.draw(id, s.try(id), len(s.kinds))
 	}
 	x.at = at
 	if kind >= 0 && s.kinds[kind].early {
@@ -191,7 +191,7 @@ func (s *server) answer(br *bufio.Reader, h head, x *exchange, id uint64) bool {
 		s.mu.Unlock()
 	}
 	if s.pause != nil {
-		time.Sleep(s.pause(id))
+		pause(s.pause(id))
 	}
 	s.plan.fill(x.body, id)
 	if kind >= 0 {

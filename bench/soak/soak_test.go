@@ -77,7 +77,7 @@ func TestPlan(t *testing.T) {
 	draw := func(seed uint64) (all []int, met int) {
 		p := plan{seed: seed, rate: 0.3}
 		for id := range uint64(n) {
-			kind, at := p.draw(id, 0, kinds, bodySize)
+			kind, at := p.draw(id, 0, kinds)
 			if kind >= 0 {
 				met++
 			}
@@ -98,10 +98,10 @@ func TestPlan(t *testing.T) {
 		t.Errorf("%d of %d requests meet a fault, want 30 %%", met, n)
 	}
 	p := plan{seed: 1, rate: 0.3}
-	a, _ := p.draw(3, 0, kinds, bodySize)
+	a, _ := p.draw(3, 0, kinds)
 	b := a
 	for try := 1; try < 20 && a == b; try++ {
-		b, _ = p.draw(3, try, kinds, bodySize)
+		b, _ = p.draw(3, try, kinds)
 	}
 	if a == b {
 		t.Error("every try of a request meets the same fault")

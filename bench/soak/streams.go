@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	streamSize, streamSizeShort   = 1 << 30, 128 << 20
-	streamRatio, streamRatioShort = 70.0, 55.0 // % of bare net/http
+	streamSize, streamSizeShort   = 1 << 30, 256 << 20
+	streamRatio, streamRatioShort = 70.0, 50.0 // % of bare net/http
 	streamHeap                    = 8.0        // MiB, of client and server together
 	streamTurns                   = 16
 )

@@ -8,8 +8,8 @@ import (
 // The bars of L1 to L3, and those of the short form, whose rounds are too
 // short for a close look at speed. Losses are none in both.
 const (
-	plainRatio, plainRatioShort   = 70.0, 55.0 // % of bare net/http
-	faultyRatio, faultyRatioShort = 45.0, 35.0 // % of bare net/http with a loop
+	plainRatio, plainRatioShort   = 70.0, 45.0 // % of bare net/http
+	faultyRatio, faultyRatioShort = 45.0, 25.0 // % of bare net/http with a loop
 	moreAllocs                    = 25.0       // per request, than bare net/http
 	faultyTries                   = 1.5
 	veryFaultyTries               = 2.2

@@ -41,7 +41,7 @@ func (w left) check(r *report) {
 	for end := time.Now().Add(settle); time.Now().Before(end) &&
 		(runtime.NumGoroutine() > w.goroutines || openFiles() > w.files); {
 		runtime.GC()
-		time.Sleep(10 * time.Millisecond)
+		pause(10 * time.Millisecond)
 	}
 	r.atMost("goroutines", float64(runtime.NumGoroutine()), float64(w.goroutines), "")
 	r.atMost("descriptors", float64(openFiles()), float64(w.files), "")

@@ -72,7 +72,7 @@ func run(ctx context.Context, server *httptest.Server, certFile, keyFile string)
 	// Connections that showed a certificate never serve who shows none.
 	_, err = s.Get(ctx, server.URL, requests.Without(requests.Cert(certFile)))
 	if !errors.Is(err, requests.ErrSSL) {
-		return fmt.Errorf("without: got %v", err)
+		return fmt.Errorf("without: got %w", err)
 	}
 	fmt.Println("without: refused")
 

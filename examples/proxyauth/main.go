@@ -59,7 +59,7 @@ func run(ctx context.Context, proxy, plainURL string, secure *httptest.Server) e
 	_, err = s.Get(ctx, secure.URL, wrong)
 	var refused *requests.ProxyRefusedError
 	if !errors.Is(err, requests.ErrProxy) || !errors.As(err, &refused) {
-		return fmt.Errorf("wrong password: got %v", err)
+		return fmt.Errorf("wrong password: got %w", err)
 	}
 	fmt.Println("https, wrong password:", refused.StatusCode, refused.Header.Get("Proxy-Authenticate"))
 	return nil
@@ -67,7 +67,7 @@ func run(ctx context.Context, proxy, plainURL string, secure *httptest.Server) e
 
 // newProxy stands for the proxy.
 func newProxy(user, password string) http.Handler {
-	forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {}}
+	forward := &httputil.ReverseProxy{Rewrite: func(*httputil.ProxyRequest) {}}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// A proxy's credentials look like a server's in another field.
 		r.Header.Set("Authorization", r.Header.Get("Proxy-Authorization"))
@@ -100,6 +100,6 @@ func tunnel(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer client.Close()
-	go io.Copy(target, client)
+	go func() { _, _ = io.Copy(target, client) }()
 	_, _ = io.Copy(client, target)
 }

@@ -53,7 +53,7 @@ func run(ctx context.Context, url string) error {
 	_, err = s.Get(ctx, url+"/never")
 	var e *requests.Error
 	if !errors.Is(err, requests.ErrRetry) || !errors.As(err, &e) {
-		return fmt.Errorf("want an exhausted policy, got %v", err)
+		return fmt.Errorf("want an exhausted policy, got %w", err)
 	}
 	fmt.Println("used up:", e.Response.StatusCode, "after", len(e.Attempts()), "retry")
 
@@ -65,7 +65,7 @@ func run(ctx context.Context, url string) error {
 	defer cancel()
 	_, err = s.Get(ctx, url+"/never")
 	if !errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("want an ended context, got %v", err)
+		return fmt.Errorf("want an ended context, got %w", err)
 	}
 	fmt.Println("context ended: no more waiting")
 	return nil

@@ -57,7 +57,7 @@ func run(ctx context.Context, proxy, port string) error {
 	// The proxy's refusals are errors of a kind of their own.
 	_, err = s.Get(ctx, "http://127.0.0.1:"+port+"/", requests.Proxy("all", "socks5://user:wrong@"+proxy))
 	if !errors.Is(err, requests.ErrProxy) {
-		return fmt.Errorf("wrong password: got %v", err)
+		return fmt.Errorf("wrong password: got %w", err)
 	}
 	fmt.Println("wrong password: refused")
 	return nil
@@ -78,7 +78,7 @@ func serveSOCKS(ln net.Listener) {
 				return
 			}
 			defer target.Close()
-			go io.Copy(target, c)
+			go func() { _, _ = io.Copy(target, c) }()
 			_, _ = io.Copy(c, target)
 		}()
 	}

@@ -53,7 +53,7 @@ func run(ctx context.Context, url string, cert *x509.Certificate) error {
 	}})
 	_, err = s.Get(ctx, url)
 	if !errors.Is(err, requests.ErrSSL) {
-		return fmt.Errorf("another key: got %v", err)
+		return fmt.Errorf("another key: got %w", err)
 	}
 	fmt.Println("another key: refused")
 

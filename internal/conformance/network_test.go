@@ -43,8 +43,10 @@ func TestAnswers(t *testing.T) {
 		{"expired, not verified", "https://a.test#expired", plain, `, "verify": false`, "https://a.test/", "answer"},
 		{"no client certificate", "https://a.test#clientcert", plain, `, "verify": "{CA}"`, "https://a.test/", "ConnectionError"},
 		{"client certificate", "https://a.test#clientcert", plain, `, "verify": "{CA}", "cert": "{CLIENT_PEM}"`, "https://a.test/", "answer"},
-		{"tunnel to nowhere", "http://p.test:1", `"raw": "HTTP/1.1 200 OK\r\n\r\n", "tunnel": true`,
-			`, "proxies": [["https", "http://p.test:1"]], "verify": "{CA}"`, "https://a.test/", "ConnectionError"},
+		{
+			"tunnel to nowhere", "http://p.test:1", `"raw": "HTTP/1.1 200 OK\r\n\r\n", "tunnel": true`,
+			`, "proxies": [["https", "http://p.test:1"]], "verify": "{CA}"`, "https://a.test/", "ConnectionError",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -57,7 +57,7 @@ func (o *origin) accept() {
 
 // serve answers the requests of a connection.
 func (o *origin) serve(raw net.Conn, number int) {
-	var c net.Conn = raw
+	c := raw
 	if o.secure {
 		t := tls.Server(raw, o.config)
 		if t.Handshake() != nil {
@@ -77,7 +77,7 @@ func (o *origin) serve(raw net.Conn, number int) {
 		}
 		switch {
 		case a.Hang:
-			io.Copy(io.Discard, r)
+			_, _ = io.Copy(io.Discard, r)
 			return
 		case a.Reset:
 			return // without a word, of TLS's either
@@ -147,9 +147,9 @@ func (o *origin) join(client net.Conn, buffered io.Reader, target string) {
 		return
 	}
 	o.network.running.Go(func() {
-		io.Copy(client, server)
+		_, _ = io.Copy(client, server)
 		client.Close()
 	})
-	io.Copy(server, buffered)
+	_, _ = io.Copy(server, buffered)
 	o.network.drop(server)
 }

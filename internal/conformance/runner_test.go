@@ -93,8 +93,10 @@ func TestDifferences(t *testing.T) {
 		{"second reading", `{"text": "\u00ff"}`, `{"text": "y"}`, "outcomes[1].body[1]"},
 		{"reading missing", `, {"text": "\u00ff"}`, ``, "outcomes[1].body: got 2, want 1"},
 		{"text of the status", `404 Client Error`, `404 Server Error`, "outcomes[1].raise"},
-		{"history", `"history": [], "is_redirect": false, "is_permanent_redirect": false, "links": {}, "cookies": [], "next": null, "ok": false`,
-			`"history": [{"status": 302, "url": "http://a.test/"}], "is_redirect": false, "is_permanent_redirect": false, "links": {}, "cookies": [], "next": null, "ok": false`, "outcomes[1].history"},
+		{
+			"history", `"history": [], "is_redirect": false, "is_permanent_redirect": false, "links": {}, "cookies": [], "next": null, "ok": false`,
+			`"history": [{"status": 302, "url": "http://a.test/"}], "is_redirect": false, "is_permanent_redirect": false, "links": {}, "cookies": [], "next": null, "ok": false`, "outcomes[1].history",
+		},
 		{"class of an error", `"error": "ConnectionError"`, `"error": "ReadTimeout"`, "outcomes[2]"},
 		{"base of an error", `"bases": ["RequestException"]`, `"bases": ["RequestException", "Timeout"]`, "outcomes[2]"},
 		{"response of an error", `"bases": ["RequestException"]`, `"bases": ["RequestException"], "response": {"status": 200, "url": "http://a.test/"}`, "outcomes[2].response"},

@@ -70,7 +70,7 @@ func address(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
 // as one of them, and removes it after the test.
 func folder(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "services-")
+	dir, err := os.MkdirTemp("", "services-") //nolint:usetesting // a program run as nobody must get into it
 	require.NoError(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	require.NoError(t, os.Chmod(dir, 0o755))

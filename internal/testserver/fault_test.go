@@ -329,7 +329,7 @@ func TestFaults2(t *testing.T) {
 		Answer2{OnRequest: Effect2{RstStream: true, Code: http2.ErrCodeInternal}},
 		Answer2{Body: []byte("0123456789"), OnBody: Effect2{Shut: true}, BodyAt: 4},
 	)
-	tr := &http2.Transport{TLSClientConfig: &tls.Config{RootCAs: ca.Pool()}}
+	tr := &http2.Transport{TLSClientConfig: &tls.Config{RootCAs: ca.Pool()}} //nolint:staticcheck // the test is of HTTP/2 alone
 	defer tr.CloseIdleConnections()
 	get := func() (*http.Response, string, error) {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL()+"/x", nil)

@@ -101,6 +101,8 @@ type attempt struct {
 // race dials the addresses, each delay after the one before or as soon as one
 // failed, and returns the first connection. The others are called off, and
 // waited for: none is left when it returns.
+//
+//nolint:unparam // the delay is an argument for the sake of tests
 func race(ctx context.Context, addrs []netip.Addr, delay time.Duration,
 	dial func(context.Context, netip.Addr) (net.Conn, error),
 ) (net.Conn, error) {

@@ -200,15 +200,19 @@ func TestResolve(t *testing.T) {
 		{"a name", "a.test", func(context.Context, string) ([]netip.Addr, error) {
 			return addrs("127.0.0.9"), nil
 		}, 0, addrs("127.0.0.9"), nil},
-		{"no addresses", "a.test", func(context.Context, string) ([]netip.Addr, error) { return nil, nil }, 0, nil,
+		{
+			"no addresses", "a.test", func(context.Context, string) ([]netip.Addr, error) { return nil, nil }, 0, nil,
 			func(t *testing.T, err error) {
 				var dns *net.DNSError
 				require.ErrorAs(t, err, &dns)
 				assert.True(t, dns.IsNotFound)
 				assert.Equal(t, "a.test", dns.Name)
-			}},
-		{"a failure", "a.test", func(context.Context, string) ([]netip.Addr, error) { return nil, boom }, time.Second, nil,
-			func(t *testing.T, err error) { assert.Equal(t, boom, err) }},
+			},
+		},
+		{
+			"a failure", "a.test", func(context.Context, string) ([]netip.Addr, error) { return nil, boom }, time.Second, nil,
+			func(t *testing.T, err error) { assert.Equal(t, boom, err) },
+		},
 		{"a look-up that hangs", "a.test", hang, time.Second, nil, func(t *testing.T, err error) {
 			var dns *net.DNSError
 			require.ErrorAs(t, err, &dns)
