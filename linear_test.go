@@ -24,11 +24,11 @@ func inTime(t *testing.T, call func()) {
 	assert.Less(t, time.Since(start), linearTime)
 }
 
-// allocated returns how many bytes a call allocates: the least of three runs,
+// allocated returns how many bytes a call allocates: the least of two runs,
 // since others allocate too.
 func allocated(call func()) uint64 {
 	least := ^uint64(0)
-	for range 3 {
+	for range 2 {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		call()
@@ -38,11 +38,15 @@ func allocated(call func()) uint64 {
 	return least
 }
 
-// linear runs work on inputs of n, 2n and 4n bytes, n being 256 KiB, and
+// linear runs work on inputs of n, 2n and 4n bytes, n being 256 KiB, or 32 in
+// short tests, and
 // compares what it allocates. What is next to nothing says nothing.
 func linear(t *testing.T, build func(n int) string, work func(string)) {
 	t.Helper()
-	const n, negligible = 256 << 10, 1 << 20
+	n, negligible := 256<<10, uint64(1<<20)
+	if testing.Short() {
+		n, negligible = 32<<10, 256<<10
+	}
 	small, large, most := build(n), build(2*n), build(4*n)
 	inTime(t, func() { work(most) })
 	one, two := allocated(func() { work(small) }), allocated(func() { work(large) })

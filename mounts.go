@@ -4,8 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-
-	"github.com/seed-9ea40bd3/requests/internal/uri"
 )
 
 // Adapter sends prepared requests. Send must return a response or an error
@@ -95,7 +93,7 @@ func (s *Session) Adapter(url string) (Adapter, error) {
 		s.mu.Unlock()
 	}
 	if a == nil {
-		return nil, &Error{kind: ErrInvalidSchema, reason: "no adapter is mounted for " + quoteName(uri.Redact(url))}
+		return nil, &Error{kind: ErrInvalidSchema, reason: "no adapter is mounted for " + quoteName(shownURL(url))}
 	}
 	return a, nil
 }

@@ -277,8 +277,8 @@ func TestBackoff(t *testing.T) {
 		{2, 0, s, 120 * s, 0.25, s / 4},
 		{5, s, 100 * s, 16 * s, 0.5, 16 * s},
 		// However many, it does not overflow.
-		{1 << 40, s, 0, 120 * s, 0, 120 * s},
-		{1 << 40, 0, 0, 120 * s, 0, 0},
+		{math.MaxInt32, s, 0, 120 * s, 0, 120 * s},
+		{math.MaxInt32, 0, 0, 120 * s, 0, 0},
 		{80, s, s, math.MaxInt64, 0.5, math.MaxInt64},
 		{2, -s, 0, 120 * s, 0, 0},
 	}

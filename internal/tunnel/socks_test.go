@@ -449,7 +449,7 @@ func FuzzSOCKSRequest(f *testing.F) {
 		}
 		if b, err := login5(user, pass); err == nil {
 			require.Equal(t, byte(1), b[0])
-			gotUser, rest := b[2:2+b[1]], b[2+int(b[1]):]
+			gotUser, rest := b[2:2+int(b[1])], b[2+int(b[1]):]
 			assert.Equal(t, user, string(gotUser))
 			assert.Equal(t, pass, string(rest[1:]))
 			assert.Equal(t, len(pass), int(rest[0]))

@@ -32,12 +32,12 @@ func (k Kind) String() string {
 // An Error is what all functions of this package return when they fail.
 type Error struct {
 	Kind   Kind
-	URL    string // the offending text, as [Redact] leaves it, cut if very long
+	URL    string // the offending text, as [Redact] leaves it, without query and fragment, cut if very long
 	Reason string // a sentence without the URL's own text
 }
 
-// Error returns the text that Requests would give, or one like it. User and
-// password are not in it.
+// Error returns the text that Requests would give, or one like it. User,
+// password, query and fragment are not in it.
 func (e *Error) Error() string {
 	switch e.Kind {
 	case MissingSchema:
@@ -59,6 +59,9 @@ func newError(kind Kind, text, reason string) *Error {
 // shown returns text as an error may repeat it.
 func shown(text string) string {
 	text = Redact(text)
+	if i := strings.IndexAny(text, "?#"); i >= 0 && i+1 < len(text) {
+		text = text[:i+1] + "..." // what follows may be secret, too
+	}
 	if len(text) <= maxShown {
 		return text
 	}

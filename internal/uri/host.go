@@ -79,7 +79,8 @@ func normalizeHost(host string) (text, reason string) {
 	case isASCII(host):
 		return Requote(strings.ToLower(host)), ""
 	default:
-		return encodeIDNA(host)
+		text, reason = encodeIDNA(host)
+		return Requote(text), reason
 	}
 }
 
