@@ -172,8 +172,8 @@ func TestAdvisory139_RefusedStreams(t *testing.T) {
 	refusal := testserver.Answer2{OnRequest: testserver.Effect2{RstStream: true, Code: http2.ErrCodeRefusedStream}}
 	testHTTP2(t, "GET", want{body: "ok"}, 2, []testserver.Answer2{refusal}, nil)
 	testHTTP2(t, "POST", want{body: "ok"}, 2, []testserver.Answer2{refusal}, nil)
-	if testing.Short() {
-		t.Skip("the pauses between endless tries are real")
+	if !long() {
+		t.Skip("the pauses between endless tries are real: set REQUESTS_LONG=1 to run it")
 	}
 	broken := want{kinds: kinds(requests.ErrConnection), not: kinds(requests.ErrTimeout), sent: true}
 	testHTTP2(t, "GET", broken, -7, nil, &refusal)
