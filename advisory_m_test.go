@@ -1,3 +1,5 @@
+//go:build unix
+
 package requests_test
 
 import (
@@ -26,6 +28,7 @@ func linearIn(t *testing.T, units []string, build func(unit string) func(int) st
 }
 
 func TestAdvisory155_LinearURLs(t *testing.T) {
+	needsQuiet(t)
 	units := []string{"@", "%", "%25", "/../", "/./", "é", "?", "#", ":", "[", "a@b:", "%2", "&", " ", "\\", "%C3%A9", "//"}
 	for _, before := range []string{"http://a.test/", "http://a.test/?q=", "http://u:p", "http://"} {
 		linearIn(t, units, func(unit string) func(int) string { return wrapped(before, unit, "") }, func(text string) {
@@ -47,6 +50,7 @@ func headed(name, value string) *requests.Response {
 }
 
 func TestAdvisory156_LinearHeaders(t *testing.T) {
+	needsQuiet(t)
 	for _, edge := range [][2]string{{"a", "b"}, {"", ""}, {"", "b"}, {"a", ""}} {
 		linearIn(t, []string{" ", "\t", " \t", "é", "\u00a0", "a ", ","}, func(unit string) func(int) string { return wrapped(edge[0], unit, edge[1]) }, func(value string) {
 			_, _ = requests.NewRequest("GET", "http://a.test/", requests.Header("X-A", value)).Prepare(t.Context())
@@ -57,6 +61,7 @@ func TestAdvisory156_LinearHeaders(t *testing.T) {
 }
 
 func TestAdvisory157_LinearLinks(t *testing.T) {
+	needsQuiet(t)
 	linearIn(t, []string{"<", ";", ",", "<a>", "<a>;", "<a>; rel=\"", "\"", "=", "<a>; rel=b, ", "<a>; x=\"\\\"\", ", " ", "<a>;rel=b;rel=b,", "', '"}, repeated, func(value string) {
 		assert.NotContains(t, headed("Link", value).Links(), "none")
 	})
@@ -75,6 +80,7 @@ func (s *smallReader) Read(p []byte) (int, error) {
 }
 
 func TestAdvisory158_LinearLines(t *testing.T) {
+	needsQuiet(t)
 	for _, unit := range []string{"x", "\r", "\n", "\r\n", "x\r", strings.Repeat("x", 511) + "\r\n", strings.Repeat("x", 510) + "\r\n", "é"} {
 		for _, delimiter := range []string{"", "\n", "xxy", "\r\n"} {
 			t.Run(fmt.Sprintf("%.10q by %q", unit, delimiter), func(t *testing.T) {
@@ -94,6 +100,7 @@ func TestAdvisory158_LinearLines(t *testing.T) {
 }
 
 func TestAdvisory159_LinearCharsets(t *testing.T) {
+	needsQuiet(t)
 	units := []string{
 		"<meta", "<meta charset=", "<meta charset=\"x", "<?xml encoding=", "charset=", ";", "=", "\"", ";charset=\"", "a\x00", "\x00a", "\x00\x00\x00a", "\x1b$B", "\x1b", "+AAA-",
 		"\xff\xfe", "é", "\xe3\x81", "\xed\xa0\x80",
@@ -117,6 +124,7 @@ func TestAdvisory159_LinearCharsets(t *testing.T) {
 }
 
 func TestAdvisory160_LinearParsers(t *testing.T) {
+	needsQuiet(t)
 	u := &url.URL{Scheme: "http", Host: "a.test", Path: "/"}
 	line := func(text string) string { return strings.NewReplacer("\n", "", "\r", "").Replace(text) }
 	work := map[string]func(string){
@@ -158,4 +166,13 @@ func TestAdvisory160_LinearParsers(t *testing.T) {
 			require.NoError(t, err)
 		})
 	})
+}
+
+// needsQuiet leaves a test that compares times to a machine that does nothing
+// else.
+func needsQuiet(t *testing.T) {
+	t.Helper()
+	if !long() {
+		t.Skip("it compares times and needs a quiet machine: set REQUESTS_LONG=1 to run it")
+	}
 }

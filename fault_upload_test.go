@@ -115,10 +115,15 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 // wholeUpload checks that the last request to arrive had this body.
 func wholeUpload(text string) func(*faultRun) {
 	return func(run *faultRun) {
-		for _, a := range run.srv.Ledger() {
-			assert.True(run, a.Whole, "body is whole")
-			assert.Equal(run, text, string(a.Body))
+		whole := func() bool {
+			for _, a := range run.srv.Ledger() {
+				if !a.Whole || string(a.Body) != text {
+					return false
+				}
+			}
+			return true
 		}
+		assert.Eventually(run, whole, 5*time.Second, 5*time.Millisecond, "body is whole")
 	}
 }
 
