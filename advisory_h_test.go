@@ -99,9 +99,20 @@ func TestAdvisory113_Trailers(t *testing.T) {
 
 func TestAdvisory114_Lengths(t *testing.T) {
 	for _, lines := range [][]string{
-		{"Content-Length: 2", "Content-Length: 3"}, {"Content-Length: +2"}, {"Content-Length: -2"}, {"Content-Length: 2, 2"}, {"Content-Length: 2, 3"},
-		{"Content-Length:"}, {"Content-Length: 99999999999999999999"}, {"Content-Length: 2abc"}, {"Content-Length: 0x2"}, {"Content-Length: 2.0"},
-		{"Content-Length: 2;"}, {"Content-Length: 1_0"}, {"Content-Length: \"2\""}, {"Content-Length: 2", "Content-Length: +2"},
+		{"Content-Length: 2", "Content-Length: 3"},
+		{"Content-Length: +2"},
+		{"Content-Length: -2"},
+		{"Content-Length: 2, 2"},
+		{"Content-Length: 2, 3"},
+		{"Content-Length:"},
+		{"Content-Length: 99999999999999999999"},
+		{"Content-Length: 2abc"},
+		{"Content-Length: 0x2"},
+		{"Content-Length: 2.0"},
+		{"Content-Length: 2;"},
+		{"Content-Length: 1_0"},
+		{"Content-Length: \"2\""},
+		{"Content-Length: 2", "Content-Length: +2"},
 	} {
 		t.Run(strings.Join(lines, " and "), func(t *testing.T) { refused(t, raw(append(lines, "", "ok")...), requests.ErrConnection) })
 	}
@@ -154,9 +165,15 @@ func (w *world) listenOnce(answer string) (addr string) {
 
 func TestAdvisory117_TransferCodings(t *testing.T) {
 	for _, lines := range [][]string{
-		{"Transfer-Encoding: gzip, chunked"}, {"Transfer-Encoding: xchunked"}, {"Transfer-Encoding: chunked", "Transfer-Encoding: chunked"},
-		{"Transfer-Encoding: chunked, chunked"}, {"Transfer-Encoding: chunked, identity"}, {"Transfer-Encoding: \"chunked\""}, {"Transfer-Encoding: chunked;a=b"},
-		{"Transfer-Encoding: gzip"}, {"Transfer-Encoding: \x0bchunked"},
+		{"Transfer-Encoding: gzip, chunked"},
+		{"Transfer-Encoding: xchunked"},
+		{"Transfer-Encoding: chunked", "Transfer-Encoding: chunked"},
+		{"Transfer-Encoding: chunked, chunked"},
+		{"Transfer-Encoding: chunked, identity"},
+		{"Transfer-Encoding: \"chunked\""},
+		{"Transfer-Encoding: chunked;a=b"},
+		{"Transfer-Encoding: gzip"},
+		{"Transfer-Encoding: \x0bchunked"},
 	} {
 		refused(t, raw(append(lines, "", "5\r\nhello\r\n0\r\n\r\n")...), requests.ErrConnection)
 	}

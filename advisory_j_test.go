@@ -127,7 +127,9 @@ func TestAdvisory136_OddSettings(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, http.StatusNoContent, r.StatusCode)
 	for _, s := range []http2.Setting{
-		{ID: http2.SettingMaxFrameSize, Val: 0}, {ID: http2.SettingMaxFrameSize, Val: 16383}, {ID: http2.SettingMaxFrameSize, Val: 1 << 24},
+		{ID: http2.SettingMaxFrameSize, Val: 0},
+		{ID: http2.SettingMaxFrameSize, Val: 16383},
+		{ID: http2.SettingMaxFrameSize, Val: 1 << 24},
 		{ID: http2.SettingInitialWindowSize, Val: 1 << 31},
 	} {
 		_, err := frames(t, []http2.Setting{s}, fine2)

@@ -61,7 +61,7 @@ func run(ctx context.Context, url string, cert *x509.Certificate) error {
 	s.Mount(url+"/", &requests.HTTPAdapter{TLS: requests.TLSSettings{MaxVersion: tls.VersionTLS12}})
 	_, err = s.Get(ctx, url)
 	if !errors.Is(err, requests.ErrSSL) {
-		return fmt.Errorf("no common version: got %v", err)
+		return fmt.Errorf("no common version: got %w", err)
 	}
 	fmt.Println("no common version: refused")
 	return nil
