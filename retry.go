@@ -375,7 +375,7 @@ func backoff(k int, factor, jitter, limit time.Duration, random float64) time.Du
 	if k <= 1 {
 		return 0
 	}
-	wait := math.Ldexp(float64(factor), k-1) + random*float64(jitter)
+	wait := math.Ldexp(float64(factor), min(k-1, 2_000)) + random*float64(jitter)
 	// In floating point, where large waits do not turn negative.
 	if wait >= float64(limit) {
 		return limit
