@@ -4,6 +4,7 @@ package services_test
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -164,14 +165,26 @@ func newTap(t *testing.T, to string) *tap {
 			_, _ = io.Copy(c, server)
 			c.Close()
 		}()
-		br := bufio.NewReader(io.TeeReader(c, server))
-		for {
-			head, err := readHead(br)
-			if err != nil {
-				return
-			}
-			p.seen.add(head)
-		}
+		_, _ = io.Copy(io.MultiWriter(&headWriter{seen: &p.seen}, server), c)
 	})
 	return p
+}
+
+// A headWriter keeps each head that is written to it, before anybody who is
+// written to after it can answer.
+type headWriter struct {
+	seen *recording
+	open []byte // of a head that has not come to its end
+}
+
+func (w *headWriter) Write(p []byte) (int, error) {
+	w.open = append(w.open, p...)
+	for {
+		end := bytes.Index(w.open, []byte("\r\n\r\n"))
+		if end < 0 {
+			return len(p), nil
+		}
+		w.seen.add(string(w.open[:end+4]))
+		w.open = w.open[end+4:]
+	}
 }
