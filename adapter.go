@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-9ea40bd3/requests/internal/uri"
@@ -59,7 +60,8 @@ type HTTPAdapter struct {
 
 	mu         sync.Mutex
 	transports map[transportKey]*transport
-	order      []transportKey // of transports, the least recently used first
+	order      []transportKey            // of transports, the least recently used first
+	last       atomic.Pointer[transport] // the one at the end of order
 }
 
 // TLSSettings are an adapter's settings of TLS. The zero value is Go's
@@ -91,6 +93,11 @@ const (
 // Send sends p once, or as often as MaxRetries allows, and returns the
 // response with its body unread.
 func (a *HTTPAdapter) Send(ctx context.Context, p *PreparedRequest, settings Settings) (*Response, error) {
+	return a.send(ctx, p, &settings)
+}
+
+// send is Send for settings that stay as they are.
+func (a *HTTPAdapter) send(ctx context.Context, p *PreparedRequest, settings *Settings) (*Response, error) {
 	if err := p.resolveTarget(); err != nil {
 		return nil, err
 	}
@@ -104,14 +111,18 @@ func (a *HTTPAdapter) Send(ctx context.Context, p *PreparedRequest, settings Set
 	if err != nil {
 		return nil, err
 	}
-	return a.retrying(ctx, p, settings, rt)
+	if a.Transport != nil {
+		return a.retrying(ctx, p, settings, nil)
+	}
+	return a.retrying(ctx, p, settings, a.transport(&rt))
 }
 
 // once sends p once: again where a dead connection lost it, and where a proxy
-// that forwards asks for Digest and its URL has a user.
-func (a *HTTPAdapter) once(ctx context.Context, p *PreparedRequest, settings Settings, rt route) (*Response, error) {
+// that forwards asks for Digest and its URL has a user. way is nil where the
+// adapter's Transport is the caller's.
+func (a *HTTPAdapter) once(ctx context.Context, p *PreparedRequest, settings *Settings, way *transport) (*Response, error) {
 	for asked, sent, tries := 0, 0, 0; ; tries++ {
-		r, err := a.roundTrip(ctx, p, settings, rt)
+		r, err := a.roundTrip(ctx, p, settings, way)
 		if err != nil {
 			e, ok := errors.AsType[*Error](err)
 			if ok && tries < maxSilentTries && e.lost(p, sent) && ctx.Err() == nil {
@@ -120,8 +131,8 @@ func (a *HTTPAdapter) once(ctx context.Context, p *PreparedRequest, settings Set
 			}
 			return nil, err
 		}
-		if !rt.forward || r.StatusCode != http.StatusProxyAuthRequired || !p.Body.Replayable() ||
-			!a.transport(rt).auth.challenged(rt.proxy, rawValues(r.Headers, "Proxy-Authenticate"), asked) {
+		if way == nil || !way.route.forward || r.StatusCode != http.StatusProxyAuthRequired || !p.Body.Replayable() ||
+			!way.auth.challenged(way.route.proxy, rawValues(r.Headers, "Proxy-Authenticate"), asked) {
 			return r, err
 		}
 		asked++
@@ -145,7 +156,7 @@ func checkSendable(p *PreparedRequest) error {
 		return err
 	}
 	for i := range p.Headers.fields {
-		if f := &p.Headers.fields[i]; strings.IndexByte(f.value, 0) >= 0 || strings.IndexByte(f.name, 0) >= 0 {
+		if f := &p.Headers.fields[i]; f.state == fieldHasNUL {
 			return &Error{kind: ErrInvalidHeader, reason: "header " + quoteName(f.name) + " holds a NUL, which cannot be sent"}
 		}
 	}
@@ -210,7 +221,7 @@ type transportKey struct {
 }
 
 // route finds the way for a request.
-func (a *HTTPAdapter) route(p *PreparedRequest, settings Settings) (route, error) {
+func (a *HTTPAdapter) route(p *PreparedRequest, settings *Settings) (route, error) {
 	rt := route{key: transportKey{secure: p.target.Scheme == "https", guard: settings.Guard}}
 	if settings.Guard != nil && (a.UnixSocket != "" || a.Transport != nil) {
 		return rt, invalidOption("a guard cannot see the addresses of a Unix socket or of another transport")
@@ -253,9 +264,18 @@ func (a *HTTPAdapter) route(p *PreparedRequest, settings Settings) (route, error
 
 // transport returns the transport for a key, and makes it at first use. Of
 // too many the least recently used is closed once it is idle.
-func (a *HTTPAdapter) transport(rt route) *transport {
+func (a *HTTPAdapter) transport(rt *route) *transport {
+	if t := a.last.Load(); t != nil && t.route.key == rt.key {
+		return t
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	t := a.transportLocked(rt)
+	a.last.Store(t)
+	return t
+}
+
+func (a *HTTPAdapter) transportLocked(rt *route) *transport {
 	t, ok := a.transports[rt.key]
 	if ok {
 		if last := len(a.order) - 1; a.order[last] != rt.key {
@@ -272,7 +292,7 @@ func (a *HTTPAdapter) transport(rt route) *transport {
 		delete(a.transports, a.order[0])
 		a.order = slices.Delete(a.order, 0, 1)
 	}
-	t = newTransport(a, rt)
+	t = newTransport(a, *rt)
 	a.transports[rt.key] = t
 	a.order = append(a.order, rt.key)
 	return t
@@ -296,6 +316,7 @@ func (a *HTTPAdapter) Close() error {
 		t.close()
 	}
 	a.transports, a.order = nil, nil
+	a.last.Store(nil)
 	if c, ok := a.Transport.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
 	}

@@ -9,16 +9,16 @@ import (
 
 // retrying sends p as often as the policy of retries allows. Waits end with
 // the context, and a body that cannot be sent again ends the tries.
-func (a *HTTPAdapter) retrying(ctx context.Context, p *PreparedRequest, settings Settings, rt route) (*Response, error) {
+func (a *HTTPAdapter) retrying(ctx context.Context, p *PreparedRequest, settings *Settings, way *transport) (*Response, error) {
 	if a.MaxRetries == nil {
-		return a.once(ctx, p, settings, rt)
+		return a.once(ctx, p, settings, way)
 	}
 	if err := a.MaxRetries.check(); err != nil {
 		return nil, err
 	}
 	state := newRetryState(a.MaxRetries)
 	for {
-		r, err := a.once(ctx, p, settings, rt)
+		r, err := a.once(ctx, p, settings, way)
 		attempt := Attempt{Method: p.Method, URL: shownURL(p.URL), Err: err}
 		var verdict retryVerdict
 		if err != nil {

@@ -19,8 +19,7 @@ import (
 // body is done with.
 type trip struct {
 	p         *PreparedRequest
-	settings  Settings
-	route     route
+	settings  *Settings
 	transport *transport              // nil where the caller's own is used
 	proxyAuth string                  // the header for a proxy that forwards
 	parent    context.Context         // the caller's
@@ -43,24 +42,24 @@ type trip struct {
 
 	// What net/http and the caller are given lives here too: one allocation
 	// for them all.
-	req  http.Request
-	url  url.URL
-	body tripBody
-	resp Response
-	room [usualFields]headerField // of resp
+	req     http.Request
+	url     url.URL
+	body    tripBody
+	resp    Response
+	room    [usualFields]headerField // of headers, as long as they fit
+	headers Headers                  // of resp
 }
 
 // errTooManyResends ends a request that connection after connection lost.
 var errTooManyResends = errors.New("server closed the connection again")
 
 // roundTrip sends p once and returns the response with its body unread.
-func (a *HTTPAdapter) roundTrip(ctx context.Context, p *PreparedRequest, settings Settings, rt route) (*Response, error) {
-	t := &trip{p: p, settings: settings, route: rt, parent: ctx}
+func (a *HTTPAdapter) roundTrip(ctx context.Context, p *PreparedRequest, settings *Settings, way *transport) (*Response, error) {
+	t := &trip{p: p, settings: settings, transport: way, parent: ctx}
 	t.ctx.t = t
 	rtr := a.Transport
-	if rtr == nil {
-		t.transport = a.transport(rt)
-		rtr = t.transport.http
+	if way != nil {
+		rtr = way.http
 	}
 	req, err := t.request(ctx)
 	if err != nil {
@@ -103,6 +102,9 @@ func (a *HTTPAdapter) roundTrip(ctx context.Context, p *PreparedRequest, setting
 	}
 	return t.response(resp), nil
 }
+
+// forwarded reports whether a proxy is sent the request in absolute form.
+func (t *trip) forwarded() bool { return t.transport != nil && t.transport.route.forward }
 
 // cancelGrace is how long a request whose context ended is waited for.
 const cancelGrace = 50 * time.Millisecond
@@ -175,9 +177,9 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 			return nil, err
 		}
 	}
-	if t.route.forward {
+	if t.forwarded() {
 		var err error
-		if t.proxyAuth, err = t.transport.auth.value(t.route.proxy, p, p.target.AbsoluteForm()); err != nil {
+		if t.proxyAuth, err = t.transport.auth.value(t.transport.route.proxy, p, p.target.AbsoluteForm()); err != nil {
 			return nil, err
 		}
 	}
@@ -277,8 +279,8 @@ func replayableMethod(method string) bool {
 // proxy forwards goes to the proxy.
 func (t *trip) target() *url.URL {
 	u, at := &t.p.target, &t.p.target
-	if t.route.forward {
-		at = &t.route.proxy
+	if t.forwarded() {
+		at = &t.transport.route.proxy
 	}
 	path := u.Target()
 	out := &t.url

@@ -140,7 +140,7 @@ func (t *trip) classify(err error) *Error {
 	switch {
 	case isTLS(err):
 		e.kind = ErrSSL
-	case t.route.forward:
+	case t.forwarded():
 		e.kind = ErrProxy
 	case t.conn != nil && conflictingLengths(t.conn.Framing(t.turn)):
 		e.extra = ErrInvalidHeader

@@ -29,11 +29,23 @@ type Headers struct {
 type headerField struct {
 	name  string
 	value string
+	hash  uint32 // of the name in a long list, or zero for not known
 	raw   bool   // value is bytes, sent as they are
 	omit  bool   // the name is to be left out: Python's None
-	hash  uint32 // of the name in a long list, or zero for not known
 	bound bool   // a redirect to another origin drops it
+	state fieldState
 }
+
+// fieldState is what is known of a field, so that it is looked at once and
+// not each time it is sent.
+type fieldState uint8
+
+const (
+	fieldUnknown fieldState = iota
+	fieldHasNUL             // it is valid, but cannot be sent
+	fieldText               // its value is to be encoded
+	fieldPlain              // its value is sent as it is
+)
 
 // NewHeaders returns the fields named and valued in turn by pairs. Called
 // without any it returns an empty list that, unlike the zero value, stands
@@ -57,10 +69,10 @@ func DefaultHeaders() Headers {
 }
 
 var defaultFields = []headerField{
-	{name: "User-Agent", value: userAgent},
-	{name: "Accept-Encoding", value: acceptEncoding},
-	{name: "Accept", value: "*/*"},
-	{name: "Connection", value: "keep-alive"},
+	{name: "User-Agent", value: userAgent, state: fieldPlain},
+	{name: "Accept-Encoding", value: acceptEncoding, state: fieldPlain},
+	{name: "Accept", value: "*/*", state: fieldPlain},
+	{name: "Connection", value: "keep-alive", state: fieldPlain},
 }
 
 // Get returns the value of name, several fields of one name joined by ", ",
@@ -124,7 +136,9 @@ func (h *Headers) SetBytes(name string, value []byte) {
 
 // Add appends a field and leaves those of the same name as they are.
 func (h *Headers) Add(name, value string) {
-	h.fields = append(h.fields, headerField{name: name, value: value})
+	f := headerField{name: name, value: value}
+	f.state, _ = f.check()
+	h.fields = append(h.fields, f)
 }
 
 // Del removes all fields of that name.
@@ -230,6 +244,9 @@ func (f *headerField) named(g *headerField) bool {
 
 // put replaces the first field of f's name and removes any further one.
 func (h *Headers) put(f headerField) {
+	if f.state == fieldUnknown {
+		f.state, _ = f.check()
+	}
 	if len(h.fields) >= longList && f.hash == 0 {
 		f.hash = hashName(f.name)
 	}
@@ -317,33 +334,50 @@ func lower(c byte) byte {
 	return c
 }
 
-// checkHeaders validates every field as PreparedRequest.prepare_headers does:
-// a name does not begin with white space and has no colon, a value does not
-// begin with white space, and neither has a line end. Text beyond ISO-8859-1
-// cannot be sent.
+// checkHeaders validates every field as PreparedRequest.prepare_headers does,
+// where that was not done before.
 func checkHeaders(h *Headers) error {
 	for i := range h.fields {
 		f := &h.fields[i]
-		if f.omit {
-			return &Error{kind: ErrInvalidHeader, reason: "header " + quoteName(f.name) + " has no value"}
-		}
-		if !validHeaderName(f.name) {
-			return &Error{kind: ErrInvalidHeader, reason: "header name " + quoteName(f.name) +
-				" is empty, begins with white space, or holds a colon, a line end or a character outside ASCII"}
-		}
-		if !validHeaderValue(f.value, f.raw) {
-			return &Error{kind: ErrInvalidHeader, reason: "value of header " + quoteName(f.name) +
-				" begins with white space or holds a line end"}
-		}
-		if f.raw || isASCII(f.value) {
+		if f.state != fieldUnknown {
 			continue
 		}
-		if _, ok := toLatin1(f.value); !ok {
-			return &Error{kind: ErrInvalidHeader, reason: "value of header " + quoteName(f.name) +
-				" holds a character beyond ISO-8859-1; give such a value as bytes"}
+		var err error
+		if f.state, err = f.check(); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// check validates a field: a name does not begin with white space and has no
+// colon, a value does not begin with white space, and neither has a line end.
+// Text beyond ISO-8859-1 cannot be sent.
+func (f *headerField) check() (fieldState, error) {
+	switch {
+	case f.omit:
+		return 0, &Error{kind: ErrInvalidHeader, reason: "header " + quoteName(f.name) + " has no value"}
+	case !validHeaderName(f.name):
+		return 0, &Error{kind: ErrInvalidHeader, reason: "header name " + quoteName(f.name) +
+			" is empty, begins with white space, or holds a colon, a line end or a character outside ASCII"}
+	case !validHeaderValue(f.value, f.raw):
+		return 0, &Error{kind: ErrInvalidHeader, reason: "value of header " + quoteName(f.name) +
+			" begins with white space or holds a line end"}
+	}
+	plain := f.raw || isASCII(f.value)
+	if !plain {
+		if _, ok := toLatin1(f.value); !ok {
+			return 0, &Error{kind: ErrInvalidHeader, reason: "value of header " + quoteName(f.name) +
+				" holds a character beyond ISO-8859-1; give such a value as bytes"}
+		}
+	}
+	switch {
+	case strings.IndexByte(f.value, 0) >= 0 || strings.IndexByte(f.name, 0) >= 0:
+		return fieldHasNUL, nil
+	case plain:
+		return fieldPlain, nil
+	}
+	return fieldText, nil
 }
 
 func validHeaderName(s string) bool {
@@ -419,7 +453,7 @@ func fromLatin1(s string) string {
 
 // wire returns the bytes of the field's value on the wire.
 func (f *headerField) wire() string {
-	if f.raw {
+	if f.raw || f.state == fieldPlain {
 		return f.value
 	}
 	s, _ := toLatin1(f.value)
@@ -451,5 +485,5 @@ func (h *Headers) lateCookies(late []*http.Cookie) {
 			first = append(first, pair)
 		}
 	}
-	h.fields[i].value = strings.Join(append(first, last...), "; ")
+	h.fields[i].value, h.fields[i].state = strings.Join(append(first, last...), "; "), fieldUnknown
 }

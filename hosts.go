@@ -3,6 +3,7 @@ package requests
 import (
 	"container/list"
 	"sync"
+	"sync/atomic"
 
 	"github.com/seed-9ea40bd3/requests/internal/wire"
 )
@@ -13,6 +14,8 @@ import (
 // have served.
 type hostPools struct {
 	limit int
+
+	newest atomic.Pointer[string] // the host at the front of order
 
 	mu     sync.Mutex
 	order  list.List // of *hostPool, the most recently used first
@@ -26,6 +29,9 @@ type hostPool struct {
 
 // touch notes that host is used.
 func (h *hostPools) touch(host string) {
+	if newest := h.newest.Load(); newest != nil && *newest == host {
+		return
+	}
 	h.mu.Lock()
 	_, retired := h.touchLocked(host)
 	h.mu.Unlock()
@@ -44,13 +50,16 @@ func retire(conns []*wire.Conn) {
 func (h *hostPools) touchLocked(host string) (p *hostPool, retired []*wire.Conn) {
 	if e, ok := h.byHost[host]; ok {
 		h.order.MoveToFront(e)
-		return e.Value.(*hostPool), nil
+		p = e.Value.(*hostPool)
+		h.newest.Store(&p.host)
+		return p, nil
 	}
 	if h.byHost == nil {
 		h.byHost = map[string]*list.Element{}
 	}
 	p = &hostPool{host: host, conns: map[*wire.Conn]struct{}{}}
 	h.byHost[host] = h.order.PushFront(p)
+	h.newest.Store(&p.host)
 	for h.order.Len() > h.limit {
 		last := h.order.Back()
 		h.order.Remove(last)

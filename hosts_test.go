@@ -121,21 +121,21 @@ func TestPoolMaxSize(t *testing.T) {
 func TestTransportsAreBounded(t *testing.T) {
 	a := new(HTTPAdapter)
 	defer a.Close()
-	key := func(i int) route { return route{key: transportKey{proxy: fmt.Sprint(i)}} }
-	first := a.transport(key(0))
+	at := func(i int) *route { return &route{key: transportKey{proxy: fmt.Sprint(i)}} }
+	first := a.transport(at(0))
 	for i := 1; i < maxTransports; i++ {
-		a.transport(key(i))
+		a.transport(at(i))
 	}
-	assert.Same(t, first, a.transport(key(0)), "used again")
-	a.transport(key(maxTransports))
+	assert.Same(t, first, a.transport(at(0)), "used again")
+	a.transport(at(maxTransports))
 	assert.Len(t, a.transports, maxTransports)
 	assert.Len(t, a.order, maxTransports)
-	assert.Same(t, first, a.transport(key(0)))
-	_, ok := a.transports[key(1).key]
+	assert.Same(t, first, a.transport(at(0)))
+	_, ok := a.transports[at(1).key]
 	assert.False(t, ok, "the least recently used is gone")
 	require.NoError(t, a.Close())
 	assert.Empty(t, a.transports)
-	assert.NotSame(t, first, a.transport(key(0)))
+	assert.NotSame(t, first, a.transport(at(0)))
 }
 
 // A Unix socket, a dialer, an address to dial from.

@@ -3,6 +3,7 @@ package requests
 import (
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/seed-9ea40bd3/requests/internal/netrc"
 )
@@ -48,28 +49,34 @@ func (e *environment) netrcText() (string, bool) {
 	if home == "" {
 		return "", false
 	}
-	for _, path := range e.homeNetrc(home) {
+	known, now := e.homeNetrc(home), time.Now()
+	if known.absent.rests(now) {
+		return "", false
+	}
+	for _, path := range known.paths {
 		if text, found, ok := readNetrc(path); found {
 			return text, ok
 		}
 	}
+	known.absent.missed(now)
 	return "", false
 }
 
 // netrcPaths are the paths of the files in a user's directory, kept because
 // every request without auth looks for them.
 type netrcPaths struct {
-	home  string
-	paths [2]string
+	home   string
+	paths  [2]string
+	absent restedLook // neither is there
 }
 
-func (e *environment) homeNetrc(home string) [2]string {
+func (e *environment) homeNetrc(home string) *netrcPaths {
 	if known := e.netrcPaths.Load(); known != nil && known.home == home {
-		return known.paths
+		return known
 	}
-	made := &netrcPaths{home, [2]string{filepath.Join(home, ".netrc"), filepath.Join(home, "_netrc")}}
+	made := &netrcPaths{home: home, paths: [2]string{filepath.Join(home, ".netrc"), filepath.Join(home, "_netrc")}}
 	e.netrcPaths.Store(made)
-	return made.paths
+	return made
 }
 
 // readNetrc reads a file, and reports whether there is one and whether it

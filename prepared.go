@@ -106,8 +106,8 @@ func isToken(s string) bool {
 
 // isTokenByte reports whether c may stand in a token (RFC 9110, 5.6.2).
 func isTokenByte(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
-		strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' ||
+		strings.IndexByte("!#$%&'*+.^_`|~", c) >= 0
 }
 
 func (p *PreparedRequest) prepareURL(r *Request) error {

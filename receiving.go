@@ -19,7 +19,7 @@ func (t *trip) response(resp *http.Response) *Response {
 		Reason:     reason(resp),
 		Proto:      resp.Proto,
 		URL:        t.p.URL,
-		Headers:    appendHeaders(t.room[:0], resp.Header),
+		Headers:    t.headers,
 		Request:    t.p,
 		TLS:        t.tlsState(resp),
 	}
@@ -68,8 +68,8 @@ func (t *trip) restoreFraming(r *Response, resp *http.Response) {
 	}
 }
 
-// checkResponse refuses a head with a field that is none, which others on the
-// way may have read otherwise.
+// checkResponse takes the head, and refuses one with a field that is none,
+// which others on the way may have read otherwise.
 func (t *trip) checkResponse(resp *http.Response) error {
 	switch {
 	case t.conn != nil && resp.ProtoMajor != 1:
@@ -79,14 +79,14 @@ func (t *trip) checkResponse(resp *http.Response) error {
 	case resp.ProtoMajor == 1 && resp.ProtoMinor == 0 && t.conn != nil && t.conn.HasCoding(t.turn):
 		return &Error{kind: ErrConnection, extra: ErrChunkedEncoding, reason: "response of HTTP/1.0 has a transfer coding"}
 	}
-	n := 0
-	for name, values := range resp.Header {
-		if n += len(values); !isToken(name) {
+	t.headers = appendHeaders(t.room[:0], resp.Header)
+	for i := range t.headers.fields {
+		if name := t.headers.fields[i].name; !isToken(name) {
 			return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response has a header name " +
 				quoteName(name) + " that is no token"}
 		}
 	}
-	if n > maxHeaderFields {
+	if len(t.headers.fields) > maxHeaderFields {
 		return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response has more than " +
 			itoa(maxHeaderFields) + " header fields"}
 	}

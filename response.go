@@ -267,18 +267,27 @@ func headersFrom(h http.Header) Headers { return appendHeaders(nil, h) }
 
 // appendHeaders is headersFrom with room for the fields.
 func appendHeaders(fields []headerField, h http.Header) Headers {
-	n := 0
-	for _, values := range h {
-		n += len(values)
-	}
-	if n > cap(fields) {
-		fields = make([]headerField, 0, n)
+	if len(h) > cap(fields) {
+		fields = make([]headerField, 0, len(h))
 	}
 	for name, values := range h {
 		for _, v := range values {
 			fields = append(fields, headerField{name: name, value: fromLatin1(v)})
 		}
 	}
-	slices.SortStableFunc(fields, func(a, b headerField) int { return strings.Compare(a.name, b.name) })
+	if len(fields) > longList {
+		slices.SortStableFunc(fields, func(a, b headerField) int { return strings.Compare(a.name, b.name) })
+	} else {
+		sortFew(fields)
+	}
 	return Headers{fields: slices.Clip(fields)}
+}
+
+// sortFew is a stable sort by name.
+func sortFew(fields []headerField) {
+	for i := 1; i < len(fields); i++ {
+		for j := i; j > 0 && fields[j].name < fields[j-1].name; j-- {
+			fields[j], fields[j-1] = fields[j-1], fields[j]
+		}
+	}
 }

@@ -19,7 +19,7 @@ var roomLevels = [][]string{
 	{"doc", "errors", "headers"},
 	{
 		"body", "cookies", "cookies_caller", "cookies_date", "cookies_file", "cookies_index", "cookies_parse",
-		"cookies_receive", "cookies_rules", "cookies_send", "encoding", "multipart", "netrc", "netrc_other",
+		"cookies_receive", "cookies_rules", "cookies_send", "encoding", "environment", "multipart", "netrc", "netrc_other",
 		"netrc_unix", "home_unix", "home_windows", "json", "proxy", "retry", "tls", "upload", "watchdog",
 	},
 	{
@@ -42,8 +42,6 @@ var stairs = map[string]string{
 	"multipart: Fields":       "a form is a part of a multipart body",
 	"response: chain":         "Next makes the next request by the rules of the session that sent the last",
 	"redirects: Session":      "a redirect takes the session's cookies, netrc and proxies",
-	"netrc: environment":      "netrc is a part of the session's environment",
-	"request: environment":    "a request carries the netrc file of the session's environment",
 	"tls: TLSSettings":        "an adapter's settings become a configuration",
 	"stream: tripBody":        "a drain that dawdles is ended at the connection",
 	"retry: isRedirect":       "a retried redirect has a count of its own",

@@ -35,11 +35,11 @@ func (t roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	set, err := t.s.merged(p, Settings{Stream: new(true), AllowRedirects: new(false)}, true)
-	if err != nil {
+	c := &chain{session: t.s}
+	if err := c.settings.merge(t.s, p, &Settings{Stream: new(true), AllowRedirects: new(false)}, true); err != nil {
 		return nil, err
 	}
-	resp, err := t.s.send(ctx, p, set)
+	resp, err := c.send(ctx, p)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func (t *trip) AppendHead(b []byte) []byte {
 	p := t.p
 	b = append(b, p.Method...)
 	b = append(b, ' ')
-	if t.route.forward {
+	if t.forwarded() {
 		b = append(b, p.target.AbsoluteForm()...)
 	} else {
 		b = append(b, p.target.Target()...)
@@ -40,7 +40,7 @@ func (t *trip) AppendHead(b []byte) []byte {
 	b = append(b, " HTTP/1.1\r\n"...)
 	if !p.Headers.Has("Host") {
 		b = append(b, "Host: "...)
-		if t.route.forward {
+		if t.forwarded() {
 			b = append(b, p.target.ProxyHostHeader()...)
 		} else {
 			b = p.target.AppendHostHeader(b)

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"os"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -76,9 +74,9 @@ func (s *Session) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // Do sends a request by any method. See the package's [Do]; what the options
 // leave open is the session's.
 func (s *Session) Do(ctx context.Context, method, url string, opts ...Option) (*Response, error) {
-	c := &call{asked: Request{Method: method, URL: url}}
-	c.asked.apply(opts, scopeRequest)
-	return s.request(ctx, c)
+	r := asking(method, url, opts)
+	defer asked(r)
+	return s.request(ctx, r)
 }
 
 // Get sends a GET.
@@ -93,12 +91,12 @@ func (s *Session) Options(ctx context.Context, url string, opts ...Option) (*Res
 
 // Head sends a HEAD, and does not follow redirects unless told to.
 func (s *Session) Head(ctx context.Context, url string, opts ...Option) (*Response, error) {
-	c := &call{asked: Request{Method: http.MethodHead, URL: url}}
-	c.asked.apply(opts, scopeRequest)
-	if c.asked.AllowRedirects == nil {
-		c.asked.AllowRedirects = new(false)
+	r := asking(http.MethodHead, url, opts)
+	defer asked(r)
+	if r.AllowRedirects == nil {
+		r.AllowRedirects = new(false)
 	}
-	return s.request(ctx, c)
+	return s.request(ctx, r)
 }
 
 // Post sends a POST.
@@ -124,27 +122,43 @@ func (s *Session) Delete(ctx context.Context, url string, opts ...Option) (*Resp
 // Request sends a request, as [Session.Prepare], [Session.MergeEnvironment]
 // and [Session.Send] would.
 func (s *Session) Request(ctx context.Context, r *Request) (*Response, error) {
-	return s.request(ctx, &call{asked: *r})
+	own := *r
+	return s.request(ctx, &own)
+}
+
+// requestPool has the requests that verbs fill in: nobody sees one, and none
+// is needed once it is prepared.
+var requestPool = sync.Pool{New: func() any { return new(Request) }}
+
+// asking is what a verb was asked for, until it is given to asked.
+func asking(method, url string, opts []Option) *Request {
+	r := requestPool.Get().(*Request)
+	r.Method, r.URL = method, url
+	r.apply(opts, scopeRequest)
+	return r
+}
+
+func asked(r *Request) {
+	*r = Request{}
+	requestPool.Put(r)
 }
 
 // call is what one call needs, in one allocation.
 type call struct {
-	asked    Request // emptied once it is prepared
 	prepared PreparedRequest
 	chain    chain
 }
 
-// request prepares and sends what was asked for.
-func (s *Session) request(ctx context.Context, c *call) (*Response, error) {
-	if err := s.prepare(ctx, &c.prepared, &c.asked); err != nil {
+// request prepares and sends what was asked for, and does not keep r.
+func (s *Session) request(ctx context.Context, r *Request) (*Response, error) {
+	c := new(call)
+	if err := s.prepare(ctx, &c.prepared, r); err != nil {
 		return nil, err
 	}
-	set, err := s.merged(&c.prepared, c.asked.Settings, true)
-	if err != nil {
+	c.chain.session = s
+	if err := c.chain.settings.merge(s, &c.prepared, &r.Settings, true); err != nil {
 		return nil, err
 	}
-	c.asked = Request{} // the response must not keep it
-	c.chain = chain{session: s, settings: set}
 	return c.chain.send(ctx, &c.prepared)
 }
 
@@ -198,7 +212,8 @@ func (s *Session) MergeEnvironment(url string, opts ...Option) (Settings, error)
 	if err := p.resolveTarget(); err != nil {
 		return Settings{}, err
 	}
-	m, err := s.merged(p, r.Settings, true)
+	var m callSettings
+	err := m.merge(s, p, &r.Settings, true)
 	return m.Settings, err
 }
 
@@ -220,11 +235,11 @@ func (s *Session) Send(ctx context.Context, p *PreparedRequest, opts ...Option) 
 	if err := p.resolveTarget(); err != nil {
 		return nil, inRequest(p, "send", err)
 	}
-	set, err := s.merged(p, r.Settings, false)
-	if err != nil {
+	c := &chain{session: s}
+	if err := c.settings.merge(s, p, &r.Settings, false); err != nil {
 		return nil, err
 	}
-	return s.send(ctx, p, set)
+	return c.send(ctx, p)
 }
 
 // callSettings are the merged settings of a call, and what its redirects need
@@ -235,21 +250,21 @@ type callSettings struct {
 	environ []string // the environment as the call began; nil where it does not count
 }
 
-// merged lays the call's settings over the session's, with the environment
+// merge lays the call's settings over the session's, with the environment
 // where it belongs: proxies before the session's, the bundle after it.
-func (s *Session) merged(p *PreparedRequest, call Settings, bundle bool) (callSettings, error) {
-	m := callSettings{Settings: mergeSettings(s.Settings, call), call: call.Proxies}
+func (m *callSettings) merge(s *Session, p *PreparedRequest, call *Settings, bundle bool) error {
+	m.Settings, m.call = mergeSettings(s.Settings, *call), call.Proxies
 	if err := m.check(); err != nil {
-		return m, inRequest(p, "send", err)
+		return inRequest(p, "send", err)
 	}
 	if bundle && m.Verify.isZero() && !s.IgnoreEnv && p.target.Scheme == "https" {
 		m.Verify.CABundle = s.env.bundle()
 	}
 	if !s.IgnoreEnv && m.Guard == nil {
-		m.environ = s.env.proxyVariables()
+		m.environ = s.env.proxyVariables(time.Now())
 	}
 	m.Proxies = s.proxies(p, m.call, m.environ, !bundle)
-	return m, nil
+	return nil
 }
 
 // jar returns the session's jar, or nil where a call alone would have one.
@@ -266,11 +281,6 @@ func (s *Session) jar() *CookieJar {
 		s.Cookies = new(CookieJar)
 	}
 	return s.Cookies
-}
-
-func (s *Session) send(ctx context.Context, p *PreparedRequest, set callSettings) (*Response, error) {
-	c := &chain{session: s, settings: set}
-	return c.send(ctx, p)
 }
 
 // send runs the pipeline of a call: the request and its redirects, each with
@@ -327,7 +337,13 @@ func (c *chain) exchange(ctx context.Context, p *PreparedRequest) (*Response, er
 
 func (c *chain) sendOn(ctx context.Context, adapter Adapter, p *PreparedRequest) (*Response, error) {
 	start := time.Now()
-	r, err := adapter.Send(ctx, p, c.settings.Settings)
+	var r *Response
+	var err error
+	if own, ok := adapter.(*HTTPAdapter); ok {
+		r, err = own.send(ctx, p, &c.settings.Settings)
+	} else {
+		r, err = adapter.Send(ctx, p, c.settings.Settings)
+	}
 	if err != nil {
 		return nil, inRequest(p, "send", err)
 	}
@@ -473,58 +489,4 @@ func (c *chain) next(ctx context.Context, r *Response) (*PreparedRequest, error)
 		p.Headers.lateCookies(c.late)
 	}
 	return p, nil
-}
-
-// environment is what a session reads of the process, anew for each call.
-type environment struct {
-	lookup  func(string) (string, bool)
-	environ func() []string
-
-	netrcPaths atomic.Pointer[netrcPaths]
-	noProxies  atomic.Pointer[[]string] // an environment that names no proxy
-}
-
-// all returns every variable, as name=value.
-func (e *environment) all() []string {
-	if e.environ == nil {
-		return os.Environ()
-	}
-	return e.environ()
-}
-
-// proxyVariables is all, or nil where no variable names a proxy. Variables
-// that have not changed since they were last looked through are not looked
-// through again: equal strings at one address are compared at a glance.
-func (e *environment) proxyVariables() []string {
-	vars := e.all()
-	if e.environ != nil {
-		return vars // which may be changed in place
-	}
-	if known := e.noProxies.Load(); known != nil && slices.Equal(*known, vars) {
-		return nil
-	}
-	if environProxies(vars) != nil {
-		return vars
-	}
-	seen := vars // escapes, and vars does not
-	e.noProxies.Store(&seen)
-	return nil
-}
-
-func (e *environment) get(name string) (string, bool) {
-	if e.lookup == nil {
-		return os.LookupEnv(name)
-	}
-	return e.lookup(name)
-}
-
-// bundle returns the path of the environment's CA bundle: an empty variable
-// counts as unset.
-func (e *environment) bundle() string {
-	for _, name := range [...]string{"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"} {
-		if path, _ := e.get(name); path != "" {
-			return path
-		}
-	}
-	return ""
 }

@@ -12,7 +12,9 @@ import "strings"
 // parameter without a value, "charset=", gives an empty label with ok true.
 func FromContentType(header string) (label string, ok bool) {
 	mediaType, params, _ := strings.Cut(header, ";")
-	for piece := range strings.SplitSeq(params, ";") {
+	for params != "" {
+		var piece string
+		piece, params, _ = strings.Cut(params, ";")
 		name, value, found := strings.Cut(strings.TrimSpace(piece), "=")
 		if found && strings.ToLower(strip(name)) == "charset" {
 			label, ok = strip(value), true // The last one wins.

@@ -29,9 +29,8 @@ func newPeeker(c net.Conn) *peeker {
 	}
 	p := &peeker{socket: socket}
 	p.look = func(fd uintptr) {
-		var b [1]byte
-		n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		p.open = n <= 0 && (err == syscall.EAGAIN || err == syscall.EWOULDBLOCK || err == syscall.EINTR)
+		_, errno := peek(fd)
+		p.open = errno == syscall.EAGAIN || errno == syscall.EWOULDBLOCK || errno == syscall.EINTR
 	}
 	return p
 }

@@ -2,8 +2,8 @@ package wire
 
 import (
 	"bytes"
+	"iter"
 	"strconv"
-	"strings"
 )
 
 // Field is a field of a response's head.
@@ -34,7 +34,7 @@ const maxWatchedHead = 64 << 10
 
 // take follows the response to the request of that turn. It returns its
 // framing fields once its head is whole, where it has some that net/http
-// takes out.
+// takes out. A head that one read brings whole is not copied.
 func (h *headWatch) take(turn int64, bodiless bool, b []byte) *framing {
 	if h.turn != turn {
 		*h = headWatch{turn: turn, buf: h.buf[:0], bodiless: bodiless, expect: -1}
@@ -44,45 +44,85 @@ func (h *headWatch) take(turn int64, bodiless bool, b []byte) *framing {
 		return nil
 	}
 	h.size += int64(len(b))
-	seen := max(len(h.buf)-3, 0)
-	h.buf = append(h.buf, b...)
+	head, seen := b, 0
+	if len(h.buf) > 0 {
+		seen = max(len(h.buf)-3, 0)
+		h.buf = append(h.buf, b...)
+		head = h.buf
+	}
 	for {
-		end := headEnd(h.buf, seen)
+		end := headEnd(head, seen)
 		if end < 0 {
+			h.buf = append(h.buf[:0], head...)
 			h.done = len(h.buf) > maxWatchedHead
 			return nil
 		}
-		if !interim(h.buf) {
+		if !interim(head) {
 			h.done, h.size = true, 0
-			h.expect, h.got = bodyLength(h.buf[:end], h.bodiless), int64(len(h.buf)-end)
-			return framingFields(turn, h.buf[:end])
+			h.got = int64(len(head) - end)
+			return h.finish(head[:end])
 		}
-		h.buf, seen = append(h.buf[:0], h.buf[end:]...), 0
+		head, seen = head[end:], 0
 	}
+}
+
+// finish takes what a whole head says of its framing.
+func (h *headWatch) finish(head []byte) *framing {
+	s := scanHead(head)
+	h.expect = s.bodyLength(head, h.bodiless)
+	if s.others == 0 && s.lengths < 2 {
+		return nil
+	}
+	return &framing{turn: h.turn, fields: framingFields(head)}
 }
 
 // overrun reports whether more came than the response has: bytes that the
 // transport would take for the answer to the next request.
 func (h *headWatch) overrun() bool { return h.done && h.expect >= 0 && h.got > h.expect }
 
-// bodyLength returns the length of the body by its head (RFC 9112, 6.3), or
-// -1 where that does not tell.
-func bodyLength(head []byte, bodiless bool) int64 {
-	_, status, _ := bytes.Cut(head, []byte(" "))
-	if bodiless || bytes.HasPrefix(status, []byte("204")) || bytes.HasPrefix(status, []byte("304")) {
-		return 0
-	}
-	if countFields(head, "Transfer-Encoding") > 0 {
-		return -1
-	}
-	for line := range bytes.Lines(head) {
-		if name, value, ok := bytes.Cut(line, []byte(":")); ok && isAny(name, "Content-Length") {
-			if n, err := strconv.ParseUint(string(bytes.TrimSpace(value)), 10, 63); err == nil {
-				return int64(n)
+// headScan is what a head says of its framing.
+type headScan struct {
+	lengths int   // fields of Content-Length
+	length  int64 // of the first that is a number, or -1
+	coding  bool  // there is a Transfer-Encoding
+	others  int   // fields of Transfer-Encoding and Connection
+}
+
+// scanHead goes through a head once.
+func scanHead(head []byte) headScan {
+	s := headScan{length: -1}
+	for line := range eachLine(head) {
+		name, value, ok := cutFraming(line)
+		if !ok {
+			continue
+		}
+		switch len(name) {
+		case len("Content-Length"):
+			s.lengths++
+			if n, err := strconv.ParseUint(string(bytes.TrimSpace(value)), 10, 63); err == nil && s.length < 0 {
+				s.length = int64(n)
 			}
+		case len("Transfer-Encoding"):
+			s.coding = true
+			s.others++
+		default:
+			s.others++
 		}
 	}
-	return -1
+	return s
+}
+
+// bodyLength returns the length of the body by its head (RFC 9112, 6.3), or
+// -1 where that does not tell.
+func (s headScan) bodyLength(head []byte, bodiless bool) int64 {
+	_, status, _ := bytes.Cut(head, []byte(" "))
+	switch {
+	case bodiless || bytes.HasPrefix(status, []byte("204")) || bytes.HasPrefix(status, []byte("304")):
+		return 0
+	case s.coding:
+		return -1
+	}
+	return s.length
 }
 
 // headEnd returns where a head ends in b, or -1. Lines may end with a bare
@@ -109,39 +149,57 @@ func interim(head []byte) bool {
 	return bytes.HasPrefix(status, []byte("1")) && !bytes.HasPrefix(status, []byte("101"))
 }
 
-// framingFields returns the fields that frame a response, or nil where it has
-// none that net/http takes out.
-func framingFields(turn int64, head []byte) *framing {
-	if countFields(head, "Connection", "Transfer-Encoding") == 0 && countFields(head, "Content-Length") < 2 {
-		return nil
-	}
-	f := &framing{turn: turn}
-	for line := range bytes.Lines(head) {
-		if name, value, ok := bytes.Cut(line, []byte(":")); ok && isAny(name, "Connection", "Transfer-Encoding", "Content-Length") {
-			f.fields = append(f.fields, Field{string(name), string(bytes.TrimSpace(value))})
+// framingFields returns the fields that frame a response, as they were sent.
+func framingFields(head []byte) []Field {
+	var fields []Field
+	for line := range eachLine(head) {
+		if name, value, ok := cutFraming(line); ok {
+			fields = append(fields, Field{string(name), string(bytes.TrimSpace(value))})
 		}
 	}
-	return f
+	return fields
 }
 
-// countFields counts the fields of a head that have one of the names.
-func countFields(head []byte, names ...string) int {
-	n := 0
-	for len(head) > 0 {
-		line, rest, _ := bytes.Cut(head, []byte("\n"))
-		if name, _, ok := bytes.Cut(line, []byte(":")); ok && isAny(name, names...) {
-			n++
+// eachLine yields the lines of a head, without their line feeds.
+func eachLine(head []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for len(head) > 0 {
+			line, rest, _ := bytes.Cut(head, []byte("\n"))
+			if !yield(line) {
+				return
+			}
+			head = rest
 		}
-		head = rest
 	}
-	return n
 }
 
-func isAny(name []byte, names ...string) bool {
-	for _, n := range names {
-		if len(n) == len(name) && strings.EqualFold(string(name), n) {
-			return true
+// cutFraming splits a line that is a field by which a message is framed. The
+// names differ in length, by which the caller tells them apart.
+func cutFraming(line []byte) (name, value []byte, ok bool) {
+	if len(line) == 0 || line[0]|0x20 != 'c' && line[0]|0x20 != 't' {
+		return nil, nil, false
+	}
+	colon := bytes.IndexByte(line, ':')
+	if colon < 0 {
+		return nil, nil, false
+	}
+	switch name = line[:colon]; colon {
+	case len("Connection"):
+		ok = isName(name, "Connection")
+	case len("Content-Length"):
+		ok = isName(name, "Content-Length")
+	case len("Transfer-Encoding"):
+		ok = isName(name, "Transfer-Encoding")
+	}
+	return name, line[colon+1:], ok
+}
+
+// isName reports whether b is a name of the same length, in any letter case.
+func isName(b []byte, name string) bool {
+	for i := range b {
+		if b[i] != name[i] && (name[i] == '-' || b[i]|0x20 != name[i]|0x20) {
+			return false
 		}
 	}
-	return false
+	return true
 }
