@@ -93,11 +93,11 @@ const (
 // Send sends p once, or as often as MaxRetries allows, and returns the
 // response with its body unread.
 func (a *HTTPAdapter) Send(ctx context.Context, p *PreparedRequest, settings Settings) (*Response, error) {
-	return a.send(ctx, p, &settings)
+	return a.send(ctx, p, &settings, new(trip))
 }
 
-// send is Send for settings that stay as they are.
-func (a *HTTPAdapter) send(ctx context.Context, p *PreparedRequest, settings *Settings) (*Response, error) {
+// send is Send for settings that stay as they are. The first try takes t.
+func (a *HTTPAdapter) send(ctx context.Context, p *PreparedRequest, settings *Settings, t *trip) (*Response, error) {
 	if err := p.resolveTarget(); err != nil {
 		return nil, err
 	}
@@ -111,18 +111,22 @@ func (a *HTTPAdapter) send(ctx context.Context, p *PreparedRequest, settings *Se
 	if err != nil {
 		return nil, err
 	}
-	if a.Transport != nil {
-		return a.retrying(ctx, p, settings, nil)
+	*t = trip{p: p, settings: settings}
+	if a.Transport == nil {
+		t.transport = a.transport(&rt)
 	}
-	return a.retrying(ctx, p, settings, a.transport(&rt))
+	return a.retrying(ctx, t)
 }
 
 // once sends p once: again where a dead connection lost it, and where a proxy
-// that forwards asks for Digest and its URL has a user. way is nil where the
-// adapter's Transport is the caller's.
-func (a *HTTPAdapter) once(ctx context.Context, p *PreparedRequest, settings *Settings, way *transport) (*Response, error) {
+// that forwards asks for Digest and its URL has a user.
+func (a *HTTPAdapter) once(ctx context.Context, t *trip) (*Response, error) {
+	p, way := t.p, t.transport
 	for asked, sent, tries := 0, 0, 0; ; tries++ {
-		r, err := a.roundTrip(ctx, p, settings, way)
+		if tries > 0 {
+			t = t.another()
+		}
+		r, err := a.roundTrip(ctx, t)
 		if err != nil {
 			e, ok := errors.AsType[*Error](err)
 			if ok && tries < maxSilentTries && e.lost(p, sent) && ctx.Err() == nil {

@@ -9,16 +9,17 @@ import (
 
 // retrying sends p as often as the policy of retries allows. Waits end with
 // the context, and a body that cannot be sent again ends the tries.
-func (a *HTTPAdapter) retrying(ctx context.Context, p *PreparedRequest, settings *Settings, way *transport) (*Response, error) {
+func (a *HTTPAdapter) retrying(ctx context.Context, t *trip) (*Response, error) {
 	if a.MaxRetries == nil {
-		return a.once(ctx, p, settings, way)
+		return a.once(ctx, t)
 	}
+	p := t.p
 	if err := a.MaxRetries.check(); err != nil {
 		return nil, err
 	}
 	state := newRetryState(a.MaxRetries)
-	for {
-		r, err := a.once(ctx, p, settings, way)
+	for ; ; t = t.another() {
+		r, err := a.once(ctx, t)
 		attempt := Attempt{Method: p.Method, URL: shownURL(p.URL), Err: err}
 		var verdict retryVerdict
 		if err != nil {

@@ -289,9 +289,7 @@ func (j *CookieJar) clearWhere(drop func(*cookieEntry) bool) int {
 
 // Len returns the number of cookies.
 func (j *CookieJar) Len() int {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return len(j.store.byKey)
+	return int(j.store.count.Load())
 }
 
 // All returns copies of all cookies as they were when it was called, grouped by

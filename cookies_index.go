@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -167,6 +168,7 @@ type secureKey struct {
 // cookieStore is the jar's memory: it keeps order and bounds, and knows neither
 // a clock nor a lock. The zero value is empty.
 type cookieStore struct {
+	count  atomic.Int64 // of cookies; may be read without the lock
 	byKey  map[cookieKey]*cookieEntry
 	byName map[string]*cookieList
 	sites  map[string]*cookieSite // by domain without a leading dot
@@ -227,6 +229,7 @@ func (s *cookieStore) insert(r cookieRecord) *cookieEntry {
 	}
 	e := &cookieEntry{cookieRecord: r, group: group, place: place, seq: s.next()}
 	s.byKey[r.cookieKey] = e
+	s.count.Store(int64(len(s.byKey)))
 	s.lru.push(e, inJar)
 	site.lru[boolIndex(r.secure)].push(e, inSite)
 	site.len++
@@ -280,6 +283,7 @@ func (s *cookieStore) touch(e *cookieEntry) {
 // remove takes e out, and what it leaves empty with it.
 func (s *cookieStore) remove(e *cookieEntry) {
 	delete(s.byKey, e.cookieKey)
+	s.count.Store(int64(len(s.byKey)))
 	s.lru.remove(e, inJar)
 	s.countSecure(e, -1)
 	names := s.byName[e.name]

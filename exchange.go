@@ -53,13 +53,15 @@ type trip struct {
 // errTooManyResends ends a request that connection after connection lost.
 var errTooManyResends = errors.New("server closed the connection again")
 
-// roundTrip sends p once and returns the response with its body unread.
-func (a *HTTPAdapter) roundTrip(ctx context.Context, p *PreparedRequest, settings *Settings, way *transport) (*Response, error) {
-	t := &trip{p: p, settings: settings, transport: way, parent: ctx}
-	t.ctx.t = t
+// another returns a new trip of the same request, on the same way.
+func (t *trip) another() *trip { return &trip{p: t.p, settings: t.settings, transport: t.transport} }
+
+// roundTrip sends the request once and returns the response with its body unread.
+func (a *HTTPAdapter) roundTrip(ctx context.Context, t *trip) (*Response, error) {
+	t.parent, t.ctx.t = ctx, t
 	rtr := a.Transport
-	if way != nil {
-		rtr = way.http
+	if t.transport != nil {
+		rtr = t.transport.http
 	}
 	req, err := t.request(ctx)
 	if err != nil {

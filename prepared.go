@@ -175,7 +175,7 @@ func (p *PreparedRequest) prepareCookies(call []*http.Cookie, jar *CookieJar) er
 
 // buildCookies makes the Cookie header from the jar and the call's cookies.
 func (p *PreparedRequest) buildCookies(jar *CookieJar) {
-	if p.target.Opaque || p.Headers.Has("Cookie") {
+	if len(p.cookies) == 0 && (jar == nil || jar.Len() == 0) || p.target.Opaque || p.Headers.Has("Cookie") {
 		return
 	}
 	foreign := p.target.Host != p.host

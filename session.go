@@ -323,6 +323,18 @@ type chain struct {
 	history  []*Response
 	answers  int            // that the auth was asked for
 	late     []*http.Cookie // set by challenges
+
+	first trip // of the call's trips: all that a usual call needs, in one allocation
+	begun bool // first is in use
+}
+
+// newTrip returns the trip for the next request.
+func (c *chain) newTrip() *trip {
+	if c.begun {
+		return new(trip)
+	}
+	c.begun = true
+	return &c.first
 }
 
 // exchange sends one request and takes one response, in this order: adapter,
@@ -340,7 +352,7 @@ func (c *chain) sendOn(ctx context.Context, adapter Adapter, p *PreparedRequest)
 	var r *Response
 	var err error
 	if own, ok := adapter.(*HTTPAdapter); ok {
-		r, err = own.send(ctx, p, &c.settings.Settings)
+		r, err = own.send(ctx, p, &c.settings.Settings, c.newTrip())
 	} else {
 		r, err = adapter.Send(ctx, p, c.settings.Settings)
 	}

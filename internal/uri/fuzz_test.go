@@ -78,6 +78,41 @@ func FuzzPrepare(f *testing.F) {
 	})
 }
 
+// FuzzCanonical: the short way gives what the long one gives, with parameters
+// and without.
+func FuzzCanonical(f *testing.F) {
+	seedURLs(f)
+	f.Add("http://a.test:8080/p?q=1#f")
+	f.Add("https://a.test/?#")
+	f.Fuzz(func(t *testing.T, text string) {
+		got, ok := canonical(text)
+		if !ok {
+			return
+		}
+		long := func(text string) URL {
+			p, err := normalize(text)
+			if err != nil {
+				t.Fatalf("%q: %v", text, err)
+			}
+			u, err := checked(p.text())
+			if err != nil {
+				t.Fatalf("%q: %v", text, err)
+			}
+			return u
+		}
+		if want := long(text); got != want {
+			t.Fatalf("%q:\n got %+v\nwant %+v", text, got, want)
+		}
+		params := []Param{{"a", "b c"}, {"é", text}}
+		got.addParams(params)
+		p, _ := normalize(text)
+		p.query = joinQuery(p.query, Encode(params))
+		if want, _ := checked(p.text()); got != want {
+			t.Fatalf("%q with params:\n got %+v\nwant %+v", text, got, want)
+		}
+	})
+}
+
 // FuzzParse: what can be parsed is fit for the wire, and parses to itself.
 func FuzzParse(f *testing.F) {
 	seedURLs(f)

@@ -25,11 +25,11 @@ const (
 // [MissingSchema] or [InvalidURL] says why raw cannot be used. A plain URL that
 // has nothing to prepare costs no allocation.
 func Prepare(raw string, params []Param, rawQuery string) (URL, error) {
-	if rawQuery == "" && canonical(raw) {
+	if u, ok := canonical(raw); ok && rawQuery == "" {
 		if len(params) > 0 {
-			raw = withParams(raw, params)
+			u.addParams(params)
 		}
-		return checked(raw)
+		return u, nil
 	}
 	text := strings.TrimLeftFunc(raw, isSpace)
 	if !utf8.ValidString(text) || !utf8.ValidString(rawQuery) {
@@ -173,53 +173,63 @@ func joinQuery(queries ...string) string {
 	return joined
 }
 
-// withParams adds params to a text that is [canonical], and remains so.
-func withParams(text string, params []Param) string {
-	end := strings.IndexByte(text, '#')
-	if end < 0 {
-		end = len(text)
+// addParams adds params to a URL that is [canonical], and remains so.
+func (u *URL) addParams(params []Param) {
+	at := len(u.Text)
+	if u.Fragment != "" {
+		at -= 1 + len(u.Fragment)
 	}
-	dst := append(make([]byte, 0, len(text)+1+encodedLen(params)), text[:end]...)
-	if strings.IndexByte(text[:end], '?') < 0 {
-		dst = append(dst, '?')
+	text := append(make([]byte, 0, len(u.Text)+1+encodedLen(params)), u.Text[:at]...)
+	start := at + 1
+	if u.Query == "" {
+		text = append(text, '?')
 	} else {
-		dst = append(dst, '&')
+		text = append(text, '&')
+		start = at - len(u.Query)
 	}
-	dst = AppendEncode(dst, params)
-	return string(append(dst, text[end:]...))
+	text = AppendEncode(text, params)
+	end := len(text)
+	u.Text = string(append(text, u.Text[at:]...))
+	u.Query = u.Text[start:end]
+	u.target = u.Text[at-len(u.target) : end]
 }
 
-// canonical reports whether [Prepare] would leave text as it is. It may say no
-// to a text of which that is true: to one with user and password, with an IPv6
-// address, or with an escape in its host.
-func canonical(text string) bool {
+// canonical returns the URL of a text that [Prepare] would leave as it is. It
+// may say no to a text of which that is true: to one with user and password,
+// with an IPv6 address, or with an escape in its host.
+func canonical(text string) (u URL, ok bool) {
 	rest, ok := strings.CutPrefix(text, "http://")
 	if !ok {
 		if rest, ok = strings.CutPrefix(text, "https://"); !ok {
-			return false
+			return URL{}, false
 		}
 	}
+	u.Text, u.Scheme = text, text[:len(text)-len(rest)-len("://")]
 	slash := strings.IndexByte(rest, '/')
-	if slash < 0 || !canonicalHostPort(rest[:slash]) {
-		return false
+	if slash < 0 {
+		return URL{}, false
+	}
+	if u.Host, u.Port, ok = canonicalHostPort(rest[:slash]); !ok {
+		return URL{}, false
 	}
 	rest, fragment, hasFragment := strings.Cut(rest[slash:], "#")
 	path, query, hasQuery := strings.Cut(rest, "?")
-	return hasFragment == (fragment != "") && hasQuery == (query != "") &&
+	u.Path, u.Query, u.Fragment, u.target = path, query, fragment, rest
+	return u, hasFragment == (fragment != "") && hasQuery == (query != "") &&
 		settled(path, inPath) && settled(query, inQuery) && settled(fragment, inQuery) && !hasDots(path)
 }
 
 // canonicalHostPort is the part of [canonical] that looks at the authority.
-func canonicalHostPort(s string) bool {
+func canonicalHostPort(s string) (host, port string, ok bool) {
 	host, port, hasPort := strings.Cut(s, ":")
 	if host == "" || host[0] == '.' || !consistsOf(host, inHost) {
-		return false
+		return "", "", false
 	}
 	if !hasPort {
-		return true
+		return host, "", true
 	}
 	normal, ok := parsePort(port)
-	return ok && normal != "" && normal == port
+	return host, port, ok && normal != "" && normal == port
 }
 
 // settled reports whether [settle] would leave s as it is.

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"bytes"
-	"iter"
 	"strconv"
 )
 
@@ -91,9 +90,9 @@ type headScan struct {
 // scanHead goes through a head once.
 func scanHead(head []byte) headScan {
 	s := headScan{length: -1}
-	for line := range eachLine(head) {
-		name, value, ok := cutFraming(line)
-		if !ok {
+	for len(head) > 0 {
+		var name, value []byte
+		if name, value, head = cutFraming(head); name == nil {
 			continue
 		}
 		switch len(name) {
@@ -152,50 +151,44 @@ func interim(head []byte) bool {
 // framingFields returns the fields that frame a response, as they were sent.
 func framingFields(head []byte) []Field {
 	var fields []Field
-	for line := range eachLine(head) {
-		if name, value, ok := cutFraming(line); ok {
+	for len(head) > 0 {
+		var name, value []byte
+		if name, value, head = cutFraming(head); name != nil {
 			fields = append(fields, Field{string(name), string(bytes.TrimSpace(value))})
 		}
 	}
 	return fields
 }
 
-// eachLine yields the lines of a head, without their line feeds.
-func eachLine(head []byte) iter.Seq[[]byte] {
-	return func(yield func([]byte) bool) {
-		for len(head) > 0 {
-			line, rest, _ := bytes.Cut(head, []byte("\n"))
-			if !yield(line) {
-				return
-			}
-			head = rest
-		}
+// cutFraming cuts the first line off a head. Where it is a field by which a
+// message is framed it returns that, else a nil name. The names differ in
+// length, by which the caller tells them apart.
+func cutFraming(head []byte) (name, value, rest []byte) {
+	end := bytes.IndexByte(head, '\n')
+	if end < 0 {
+		end = len(head) - 1
 	}
-}
-
-// cutFraming splits a line that is a field by which a message is framed. The
-// names differ in length, by which the caller tells them apart.
-func cutFraming(line []byte) (name, value []byte, ok bool) {
-	if len(line) == 0 || line[0]|0x20 != 'c' && line[0]|0x20 != 't' {
-		return nil, nil, false
+	line, rest := head[:end], head[end+1:]
+	if end == 0 || line[0]|0x20 != 'c' && line[0]|0x20 != 't' {
+		return nil, nil, rest
 	}
 	colon := bytes.IndexByte(line, ':')
 	if colon < 0 {
-		return nil, nil, false
+		return nil, nil, rest
 	}
-	switch name = line[:colon]; colon {
-	case len("Connection"):
-		ok = isName(name, "Connection")
-	case len("Content-Length"):
-		ok = isName(name, "Content-Length")
-	case len("Transfer-Encoding"):
-		ok = isName(name, "Transfer-Encoding")
+	name = line[:colon]
+	switch {
+	case isName(name, "Connection"), isName(name, "Content-Length"), isName(name, "Transfer-Encoding"):
+		return name, line[colon+1:], rest
 	}
-	return name, line[colon+1:], ok
+	return nil, nil, rest
 }
 
-// isName reports whether b is a name of the same length, in any letter case.
+// isName reports whether b is a name, in any letter case.
 func isName(b []byte, name string) bool {
+	if len(b) != len(name) {
+		return false
+	}
 	for i := range b {
 		if b[i] != name[i] && (name[i] == '-' || b[i]|0x20 != name[i]|0x20) {
 			return false
