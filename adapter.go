@@ -111,7 +111,7 @@ func (a *HTTPAdapter) send(ctx context.Context, p *PreparedRequest, settings *Se
 	if err != nil {
 		return nil, err
 	}
-	*t = trip{p: p, settings: settings}
+	t.p, t.settings = p, settings
 	if a.Transport == nil {
 		t.transport = a.transport(&rt)
 	}

@@ -41,11 +41,12 @@ func (e *environment) all() []string {
 	return e.environ()
 }
 
-// proxyVariables is all, or nil where no variable names a proxy. The names
-// that people use are looked up for every call, those in a mixture of upper
-// and lower case are looked for now and then.
-func (e *environment) proxyVariables(now time.Time) []string {
-	if e.noProxy.rests(now) && !e.hasAny("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY") {
+// proxyVariables is all, or nil where no variable names a proxy for URLs of
+// that scheme. The names that people use are looked up for every request,
+// those in a mixture of upper and lower case are looked for now and then.
+func (e *environment) proxyVariables(scheme string, now time.Time) []string {
+	if e.noProxy.rests(now) && !e.hasAny("all_proxy", "ALL_PROXY") &&
+		(scheme == "http" && !e.hasAny("http_proxy", "HTTP_PROXY") || scheme == "https" && !e.hasAny("https_proxy", "HTTPS_PROXY")) {
 		return nil
 	}
 	vars := e.all()

@@ -29,25 +29,24 @@ type trip struct {
 
 	conn    *wire.Conn   // of HTTP/1.1
 	h2      http.Header  // filled in when the connection turns out to be HTTP/2
-	armed   atomic.Int32 // how many connections were given the request
 	turn    int64        // of conn
-	reused  bool
-	resends int   // connections before conn that bytes of the request went out on
-	written int64 // by conn, before this request
-	read    int64
+	written int64        // by conn, before this request
+	read    int64        // from conn
+	armed   atomic.Int32 // how many connections were given the request
+	resends int32        // connections before conn that bytes of the request went out on
+	reused  bool         // conn served others before
+	holds   bool         // an unread response holds conn
 
 	upload *upload
 	watch  *watchdog
-	holds  bool // an unread response holds conn
 
 	// What net/http and the caller are given lives here too: one allocation
 	// for them all.
-	req     http.Request
-	url     url.URL
-	body    tripBody
-	resp    Response
-	room    [usualFields]headerField // of headers, as long as they fit
-	headers Headers                  // of resp
+	req  http.Request
+	url  url.URL
+	body tripBody
+	resp Response
+	room [receivedFields]headerField // of resp, as long as they fit
 }
 
 // errTooManyResends ends a request that connection after connection lost.
@@ -160,11 +159,12 @@ func (t *trip) dispatchAside(ctx context.Context, rtr http.RoundTripper, req *ht
 // request makes what net/http is given: enough for it to find a connection
 // and to frame the body. The head is written by us.
 func (t *trip) request(ctx context.Context) (*http.Request, error) {
-	p, req := t.p, &t.req
-	*req = http.Request{
+	p := t.p
+	made := http.Request{
 		Method: p.Method, URL: t.target(), Host: p.Headers.Get("Host"),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: plainHeader,
 	}
+	req := &made
 	if p.target.Scheme == "https" || t.transport == nil {
 		t.h2 = http.Header{}
 		req.Header = t.h2
@@ -190,8 +190,8 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 		ctx = httptrace.WithClientTrace(ctx, &t.trace) // the caller's trace is called too
 	}
 	t.ctx.Context = t.stoppable(ctx)
-	*req = *req.WithContext(&t.ctx) // the copy stays on the stack
-	return req, nil
+	t.req = *req.WithContext(&t.ctx) // the copies stay on the stack
+	return &t.req, nil
 }
 
 // stoppable returns a context that t.stop ends where something may have to
@@ -339,12 +339,36 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	t.transport.hosts.touch(conn.Pool)
 	t.conn = conn
 	t.read, t.written = conn.Counts()
-	conn.Arm(t, info.Reused, valueOr(t.settings.Stream, false), t.p.Method == http.MethodHead)
+	conn.Arm(t, t.terms())
 	if t.resends > 1 {
 		conn.Refuse(errTooManyResends)
 	}
 	t.turn = conn.Turn()
 	t.watch.start()
+}
+
+// terms say how the request goes over its connection. One that can be lost
+// without harm is not preceded by a look at a reused socket, which costs more
+// than anything else that is done for it here; where it is lost it goes out
+// once more, over a new connection.
+func (t *trip) terms() wire.Terms {
+	var terms wire.Terms
+	if t.reused {
+		terms |= wire.Reused
+	}
+	if valueOr(t.settings.Stream, false) {
+		terms |= wire.Track
+	}
+	if t.p.Method == http.MethodHead {
+		terms |= wire.Bodiless
+	}
+	if t.p.Body == nil && replayableMethod(t.p.Method) && !t.forwarded() {
+		terms |= wire.Replayable
+	}
+	if t.resends > 0 {
+		terms |= wire.Again
+	}
+	return terms
 }
 
 // How often a request goes out over HTTP/2, where net/http sends it again for

@@ -91,7 +91,7 @@ func (t *trip) failure(err error) error {
 	e := t.classify(err)
 	e.Reused = t.reused
 	e.MaybeSent = t.maybeSent(err)
-	e.sends = t.resends
+	e.sends = int(t.resends)
 	if t.conn != nil {
 		read, _ := t.conn.Counts()
 		e.silent = read == t.read

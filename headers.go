@@ -214,7 +214,7 @@ func (h Headers) Format(s fmt.State, _ rune) { fmt.Fprint(s, h.String()) }
 // or -1. Fields that mark an omission do not count.
 func (h Headers) index(name string, from int) int {
 	for i := from; i < len(h.fields); i++ {
-		if f := &h.fields[i]; !f.omit && equalFold(f.name, name) {
+		if f := &h.fields[i]; len(f.name) == len(name) && !f.omit && equalFold(f.name, name) {
 			return i
 		}
 	}

@@ -14,15 +14,8 @@ import (
 // response wraps what net/http returned.
 func (t *trip) response(resp *http.Response) *Response {
 	r := &t.resp
-	*r = Response{
-		StatusCode: resp.StatusCode,
-		Reason:     reason(resp),
-		Proto:      resp.Proto,
-		URL:        t.p.URL,
-		Headers:    t.headers,
-		Request:    t.p,
-		TLS:        t.tlsState(resp),
-	}
+	r.StatusCode, r.Reason, r.Proto = resp.StatusCode, reason(resp), resp.Proto
+	r.URL, r.Request, r.TLS = t.p.URL, t.p, t.tlsState(resp)
 	t.restoreFraming(r, resp)
 	t.heedKeepAlive(resp)
 	r.Encoding, _ = charset.FromContentType(r.Headers.Get("Content-Type"))
@@ -30,19 +23,15 @@ func (t *trip) response(resp *http.Response) *Response {
 		resp.Body.Close() // nobody asked for another protocol: there is no body
 		resp.Body = http.NoBody
 	}
-	t.body = tripBody{t: t, body: resp.Body}
-	r.body = body{
-		raw:     &t.body,
-		length:  resp.ContentLength,
-		limits:  t.settings.Limits,
-		trailer: &resp.Trailer,
-	}
+	t.body.t, t.body.body = t, resp.Body
+	b := &r.body
+	b.raw, b.length, b.limits, b.trailer = &t.body, resp.ContentLength, t.settings.Limits, &resp.Trailer
 	if !bodiless(t.p.Method, resp.StatusCode) {
-		r.body.codings = resp.Header["Content-Encoding"]
+		b.codings = resp.Header["Content-Encoding"]
 	}
 	// Without a body the connection may serve another request by now.
 	if t.conn != nil && resp.Body != http.NoBody && t.conn.Tracked() {
-		r.body.framed = t.conn.AtChunkEnd
+		b.framed = t.conn.AtChunkEnd
 	}
 	if resp.Body == http.NoBody || resp.ContentLength == 0 || bodiless(t.p.Method, resp.StatusCode) {
 		if t.conn != nil && valueOr(t.settings.Stream, false) {
@@ -79,14 +68,15 @@ func (t *trip) checkResponse(resp *http.Response) error {
 	case resp.ProtoMajor == 1 && resp.ProtoMinor == 0 && t.conn != nil && t.conn.HasCoding(t.turn):
 		return &Error{kind: ErrConnection, extra: ErrChunkedEncoding, reason: "response of HTTP/1.0 has a transfer coding"}
 	}
-	t.headers = appendHeaders(t.room[:0], resp.Header)
-	for i := range t.headers.fields {
-		if name := t.headers.fields[i].name; !isToken(name) {
+	t.resp.Headers = appendHeaders(t.room[:0], resp.Header)
+	fields := t.resp.Headers.fields
+	for i := range fields {
+		if name := fields[i].name; !isToken(name) {
 			return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response has a header name " +
 				quoteName(name) + " that is no token"}
 		}
 	}
-	if len(t.headers.fields) > maxHeaderFields {
+	if len(fields) > maxHeaderFields {
 		return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response has more than " +
 			itoa(maxHeaderFields) + " header fields"}
 	}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/seed-9ea40bd3/requests/internal/uri"
 )
@@ -99,13 +100,16 @@ func (s *Session) redirect(ctx context.Context, p *PreparedRequest, status int, 
 	return next, nil
 }
 
-// proxies returns the proxies for a request: the call's, then those of
-// environ unless no_proxy names the host, then the session's.
-func (s *Session) proxies(p *PreparedRequest, call ProxyMap, environ []string, sessionNoProxy bool) ProxyMap {
-	if len(call)+len(s.Proxies) == 0 && environProxies(environ) == nil {
+// proxies returns the proxies for a request: the call's, then those of the
+// environment unless no_proxy names the host, then the session's.
+func (s *Session) proxies(p *PreparedRequest, m *callSettings, sessionNoProxy bool) ProxyMap {
+	rules := proxyRules{call: m.call, session: s.Proxies, sessionNoProxy: sessionNoProxy}
+	if m.env {
+		rules.environ = s.env.proxyVariables(p.target.Scheme, time.Now())
+	}
+	if len(rules.call)+len(rules.session)+len(rules.environ) == 0 {
 		return nil
 	}
-	rules := proxyRules{call: call, session: s.Proxies, environ: environ, sessionNoProxy: sessionNoProxy}
 	merged := rules.merge(p.target.Host, p.target.Port)
 	maps.DeleteFunc(merged, func(_, url string) bool { return url == proxyOmitted })
 	return merged

@@ -260,7 +260,10 @@ func (r *Response) LogValue() slog.Value { return slog.StringValue(r.String()) }
 
 // usualFields is how many fields of a head have room in what is allocated for
 // its message anyway.
-const usualFields = 8
+const (
+	usualFields    = 8 // of a request
+	receivedFields = 7 // of a response
+)
 
 // headersFrom orders the fields of a received head by name.
 func headersFrom(h http.Header) Headers { return appendHeaders(nil, h) }

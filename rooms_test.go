@@ -42,6 +42,7 @@ var stairs = map[string]string{
 	"multipart: Fields":       "a form is a part of a multipart body",
 	"response: chain":         "Next makes the next request by the rules of the session that sent the last",
 	"redirects: Session":      "a redirect takes the session's cookies, netrc and proxies",
+	"redirects: callSettings": "a redirect takes the proxies of the call",
 	"tls: TLSSettings":        "an adapter's settings become a configuration",
 	"stream: tripBody":        "a drain that dawdles is ended at the connection",
 	"retry: isRedirect":       "a retried redirect has a count of its own",

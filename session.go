@@ -246,8 +246,8 @@ func (s *Session) Send(ctx context.Context, p *PreparedRequest, opts ...Option) 
 // to ask for proxies anew.
 type callSettings struct {
 	Settings
-	call    ProxyMap // the proxies of the call itself
-	environ []string // the environment as the call began; nil where it does not count
+	call ProxyMap // the proxies of the call itself
+	env  bool     // the environment's proxies count
 }
 
 // merge lays the call's settings over the session's, with the environment
@@ -260,10 +260,8 @@ func (m *callSettings) merge(s *Session, p *PreparedRequest, call *Settings, bun
 	if bundle && m.Verify.isZero() && !s.IgnoreEnv && p.target.Scheme == "https" {
 		m.Verify.CABundle = s.env.bundle()
 	}
-	if !s.IgnoreEnv && m.Guard == nil {
-		m.environ = s.env.proxyVariables(time.Now())
-	}
-	m.Proxies = s.proxies(p, m.call, m.environ, !bundle)
+	m.env = !s.IgnoreEnv && m.Guard == nil
+	m.Proxies = s.proxies(p, m, !bundle)
 	return nil
 }
 
@@ -292,7 +290,6 @@ func (c *chain) send(ctx context.Context, p *PreparedRequest) (*Response, error)
 	if err == nil && valueOr(set.AllowRedirects, true) {
 		r, err = c.followAll(ctx, r)
 	}
-	set.environ = nil // the response must not keep it
 	if err != nil {
 		finish()
 		return nil, err
@@ -318,22 +315,25 @@ func limitTotal(ctx context.Context, d time.Duration) (context.Context, func()) 
 
 // chain is a call on its way through redirects.
 type chain struct {
-	session  *Session
-	settings callSettings
-	history  []*Response
-	answers  int            // that the auth was asked for
-	late     []*http.Cookie // set by challenges
+	session    *Session
+	settings   callSettings
+	history    []*Response
+	challenges *challenges // nil before the first
 
 	first trip // of the call's trips: all that a usual call needs, in one allocation
-	begun bool // first is in use
+}
+
+// challenges are those that a call has met.
+type challenges struct {
+	asked int            // how often the auth was
+	late  []*http.Cookie // set by the responses
 }
 
 // newTrip returns the trip for the next request.
 func (c *chain) newTrip() *trip {
-	if c.begun {
-		return new(trip)
+	if c.first.p != nil {
+		return new(trip) // first is in use
 	}
-	c.begun = true
 	return &c.first
 }
 
@@ -404,7 +404,10 @@ const maxAnswers = 100
 // challenge lets the auth answer a response. What it answers goes out on the
 // same adapter, and the response into the history of the next.
 func (c *chain) challenge(ctx context.Context, auth challenger, adapter Adapter, r *Response) (*Response, error) {
-	if c.answers++; c.answers > maxAnswers {
+	if c.challenges == nil {
+		c.challenges = new(challenges)
+	}
+	if c.challenges.asked++; c.challenges.asked > maxAnswers {
 		return nil, nil
 	}
 	next, err := auth.Challenge(ctx, r)
@@ -416,7 +419,7 @@ func (c *chain) challenge(ctx context.Context, auth challenger, adapter Adapter,
 		return nil, nil
 	}
 	c.keepCookies(r)
-	c.late = append(c.late, r.setCookies...)
+	c.challenges.late = append(c.challenges.late, r.setCookies...)
 	r.body.drain(r)
 	next.buildCookies(c.session.jar())
 	if !r.Request.Headers.Has("Authorization") {
@@ -466,7 +469,7 @@ func (c *chain) followAll(ctx context.Context, r *Response) (*Response, error) {
 				kind: ErrUnrewindableBody, reason: "the body can be sent only once, and the redirect asks for it again",
 			}), r)
 		}
-		c.settings.Proxies = c.session.proxies(p, c.settings.call, c.settings.environ, true)
+		c.settings.Proxies = c.session.proxies(p, &c.settings, true)
 		from := r
 		if r, err = c.exchange(ctx, p); err != nil {
 			if e, ok := errors.AsType[*Error](err); ok {
@@ -497,8 +500,8 @@ func (c *chain) next(ctx context.Context, r *Response) (*PreparedRequest, error)
 	if err != nil {
 		return nil, withResponse(err, r)
 	}
-	if len(c.late) > 0 {
-		p.Headers.lateCookies(c.late)
+	if c.challenges != nil {
+		p.Headers.lateCookies(c.challenges.late)
 	}
 	return p, nil
 }

@@ -11,6 +11,9 @@ import "strings"
 // ok is false where the header says nothing; header is then perhaps empty. A
 // parameter without a value, "charset=", gives an empty label with ok true.
 func FromContentType(header string) (label string, ok bool) {
+	if header == "application/json" { // as most services have it
+		return "utf-8", true
+	}
 	mediaType, params, _ := strings.Cut(header, ";")
 	for params != "" {
 		var piece string

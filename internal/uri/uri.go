@@ -102,7 +102,7 @@ func wireTarget(text string, p parts) string {
 
 // Target returns the path and query as a request line in origin form carries
 // them (RFC 9112 section 3.2.1): never empty, and without the fragment.
-func (u URL) Target() string {
+func (u *URL) Target() string {
 	if u.target == "" {
 		return "/"
 	}
@@ -113,10 +113,10 @@ func (u URL) Target() string {
 // (rule HDR-30): the host without its trailing dot and without a zone id, an
 // IPv6 address in brackets, and the port only where the scheme does not imply
 // it.
-func (u URL) HostHeader() string { return string(u.AppendHostHeader(nil)) }
+func (u *URL) HostHeader() string { return string(u.AppendHostHeader(nil)) }
 
 // AppendHostHeader appends [URL.HostHeader] to dst.
-func (u URL) AppendHostHeader(dst []byte) []byte {
+func (u *URL) AppendHostHeader(dst []byte) []byte {
 	host := withoutZone(u.Host)
 	if strings.IndexByte(host, ':') >= 0 {
 		dst = append(dst, '[')
@@ -135,7 +135,7 @@ func (u URL) AppendHostHeader(dst []byte) []byte {
 // ProxyHostHeader returns the value of the Host field for a request in absolute
 // form (rule PRX-6). Unlike that of [URL.HostHeader] it agrees with the request
 // line: the port is there whenever Text has one, and a trailing dot stays.
-func (u URL) ProxyHostHeader() string {
+func (u *URL) ProxyHostHeader() string {
 	host := bracketed(withoutZone(u.Host))
 	if u.Port == "" {
 		return host
@@ -146,7 +146,7 @@ func (u URL) ProxyHostHeader() string {
 // AbsoluteForm returns the request target for a proxy that is sent a plain
 // request (RFC 9112 section 3.2.2; rule PRX-6): the URL without user, password,
 // zone id and fragment, with its port as written.
-func (u URL) AbsoluteForm() string {
+func (u *URL) AbsoluteForm() string {
 	path, query, _ := strings.Cut(u.Target(), "?")
 	target := removeDots(path)
 	if query != "" {
@@ -157,11 +157,11 @@ func (u URL) AbsoluteForm() string {
 
 // DialAddr returns "host:port" as package net takes it, with the default port of
 // the scheme where the URL has none.
-func (u URL) DialAddr() string { return net.JoinHostPort(u.Host, u.EffectivePort()) }
+func (u *URL) DialAddr() string { return net.JoinHostPort(u.Host, u.EffectivePort()) }
 
 // EffectivePort returns the port that a connection goes to: the URL's own, or
 // that which its scheme implies.
-func (u URL) EffectivePort() string {
+func (u *URL) EffectivePort() string {
 	if u.Port != "" {
 		return u.Port
 	}
@@ -170,7 +170,7 @@ func (u URL) EffectivePort() string {
 
 // defaultPort returns the port that the scheme implies: 443 for https, 1080 for
 // the SOCKS schemes of proxies, else 80.
-func (u URL) defaultPort() string {
+func (u *URL) defaultPort() string {
 	switch {
 	case u.Scheme == "https":
 		return "443"
@@ -183,14 +183,14 @@ func (u URL) defaultPort() string {
 
 // Origin returns "scheme://host:port", which is the same for two URLs if and
 // only if they have the same origin (RFC 6454). It always has a port.
-func (u URL) Origin() string {
+func (u *URL) Origin() string {
 	return u.Scheme + "://" + bracketed(u.Host) + ":" + u.EffectivePort()
 }
 
 // Auth returns the user and the password in the URL with their escapes undone.
 // It reports false if there is no colon between them, or if both are empty
 // (rule AUTH-2).
-func (u URL) Auth() (user, password string, ok bool) {
+func (u *URL) Auth() (user, password string, ok bool) {
 	user, password, ok = strings.Cut(u.Userinfo, ":")
 	if !ok || u.Userinfo == ":" {
 		return "", "", false
@@ -200,7 +200,7 @@ func (u URL) Auth() (user, password string, ok bool) {
 
 // ProxyAuth is [URL.Auth] for the URL of a proxy, where a user without a colon
 // counts too, with an empty password.
-func (u URL) ProxyAuth() (user, password string, ok bool) {
+func (u *URL) ProxyAuth() (user, password string, ok bool) {
 	if u.Userinfo == "" || u.Userinfo == ":" {
 		return "", "", false
 	}
@@ -211,7 +211,7 @@ func (u URL) ProxyAuth() (user, password string, ok bool) {
 // CheckHost returns an [Error] of the kind [InvalidURL] if the host is a name
 // that has an empty label, or one of more than 63 bytes. Preparing such a URL
 // works, sending it does not (rule URL-7).
-func (u URL) CheckHost() error {
+func (u *URL) CheckHost() error {
 	if u.Host == "" {
 		return newError(InvalidURL, u.Text, noHost)
 	}
@@ -252,7 +252,7 @@ func withoutZone(host string) string {
 // HostPort returns the host, in brackets where it is an IPv6 address, and the
 // port where Text has one: the authority without userinfo. It is cut out of
 // Text where it can be.
-func (u URL) HostPort() string {
+func (u *URL) HostPort() string {
 	start := len(u.Scheme) + len("://")
 	if u.Userinfo != "" {
 		start += len(u.Userinfo) + 1

@@ -149,11 +149,12 @@ func TestCheckHost(t *testing.T) {
 		"http://[fe80::1%25" + long + "]": true,
 	}
 	for raw, ok := range tests {
-		if got := outcome(URL{}, prepared(t, raw).CheckHost()) == ""; got != ok {
+		u := prepared(t, raw)
+		if got := outcome(URL{}, u.CheckHost()) == ""; got != ok {
 			t.Errorf("%q: got %v want %v", raw, got, ok)
 		}
 	}
-	if (URL{}).CheckHost() == nil {
+	if new(URL).CheckHost() == nil {
 		t.Error("no host: got no error")
 	}
 }

@@ -56,7 +56,7 @@ func TestAlive(t *testing.T) {
 			tt.do(t, client, server)
 			assert.Equal(t, tt.want, newPeeker(client).alive())
 			c := New(client)
-			c.Arm(fixedHead(ourHead), true, false, false)
+			c.Arm(fixedHead(ourHead), Reused)
 			n, err := c.Write([]byte(theirHead))
 			if tt.want {
 				assert.NoError(t, err)

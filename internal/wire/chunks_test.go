@@ -32,7 +32,7 @@ func cutUp(s string, random *rand.Rand) [][]byte {
 // tracked is a connection that gives reads, armed for one request.
 func tracked(reads [][]byte, end error, track bool) *Conn {
 	c := New(&fakeSocket{room: -1, reads: reads, end: end})
-	c.Arm(fixedHead(ourHead), false, track, false)
+	c.Arm(fixedHead(ourHead), termIf(track, Track))
 	return c
 }
 
@@ -139,7 +139,8 @@ func TestTrackerFollowsEachTurn(t *testing.T) {
 		got, err := readPieces(c, resp.Body)
 		require.NoError(t, err)
 		assert.Equal(t, want, got)
-		c.Arm(fixedHead(ourHead), true, true, false)
+		c.Arm(fixedHead(ourHead), Reused|Track)
+		_, _ = c.Write([]byte(theirHead)) // the last one finds the end
 	}
 	assert.False(t, c.Tracked())
 }

@@ -23,6 +23,9 @@ import (
 // closed it meanwhile. Nothing was written, so the request may go elsewhere.
 var ErrStale = errors.New("server closed the idle connection")
 
+// ErrUnasked ends a connection on which bytes came that answer no request.
+var ErrUnasked = errors.New("server sent what it was not asked for")
+
 // ErrHeadTooLarge ends a response whose head, those of interim responses
 // included, is beyond [Conn.MaxHead].
 var ErrHeadTooLarge = errors.New("response head too large")
@@ -46,14 +49,16 @@ type Conn struct {
 
 	head    []byte // to be written in the place of the transport's
 	swallow int    // how many bytes of a blank line were seen; -1: pass through
-	peek    bool   // look whether the peer is there before the next write
+	terms   Terms  // of the request, until its first write
 	refused error  // of the next write
 
 	read    atomic.Int64
 	written atomic.Int64
 	heldBy  atomic.Int32 // unread responses that hold the connection
 	turn    atomic.Int64 // counts requests
+	sent    atomic.Int64 // the turn whose head went out
 	rested  atomic.Int64 // the turn whose response came to its end
+	dead    atomic.Bool  // a read has failed
 	retired atomic.Bool
 	closed  atomic.Bool
 	onClose func()
@@ -106,18 +111,42 @@ type Head interface {
 	AppendHead(b []byte) []byte
 }
 
+// Terms say how a request goes over a connection.
+type Terms uint8
+
+const (
+	// Reused tells that the connection served requests before.
+	Reused Terms = 1 << iota
+	// Track tells that the ends of the response's chunks matter.
+	Track
+	// Bodiless tells that the response has no body, as that to a HEAD.
+	Bodiless
+	// Replayable tells that the request may go out again where a reused
+	// connection loses it, so that the socket need not be looked at before.
+	Replayable
+	// Again tells that it was lost so: it goes over a new connection alone.
+	Again
+)
+
 // Arm sets the head of the request that is about to be written, which it
-// keeps in a buffer of the connection's. reused tells that the connection
-// served requests before, track that the ends of the response's chunks matter,
-// and bodiless that it has no body, as that to a HEAD.
-func (c *Conn) Arm(head Head, reused, track, bodiless bool) {
+// keeps in a buffer of the connection's.
+func (c *Conn) Arm(head Head, terms Terms) {
 	c.head = head.AppendHead(c.head[:0])
 	c.swallow = 0
-	c.peek = reused
+	c.terms = terms
 	c.refused = nil
-	c.track.Store(track)
-	c.bodiless.Store(bodiless)
+	c.track.Store(terms&Track != 0)
+	c.bodiless.Store(terms&Bodiless != 0)
 	c.turn.Add(1)
+}
+
+// stale reports whether a request must not be written to the connection.
+func (c *Conn) stale(terms Terms) bool {
+	if terms&Reused == 0 {
+		return false
+	}
+	return terms&Again != 0 || c.heldBy.Load() > 0 || c.retired.Load() || c.dead.Load() || c.expired() ||
+		terms&Replayable == 0 && !c.socket.alive()
 }
 
 // Refuse has the request that was armed fail with err, which ends it: the
@@ -215,11 +244,10 @@ func (c *Conn) Write(b []byte) (int, error) {
 		c.refused = nil
 		return 1, err // nothing was written, but 0 would say so
 	}
-	if c.peek {
-		c.peek = false
-		if c.heldBy.Load() > 0 || c.retired.Load() || c.expired() || !c.socket.alive() {
-			return 0, ErrStale
-		}
+	terms := c.terms
+	c.terms = 0
+	if c.stale(terms) {
+		return 0, ErrStale
 	}
 	end := c.headEnd(b)
 	if end < 0 {
@@ -292,6 +320,7 @@ func (c *Conn) writeHead(b, rest []byte) (int, error) {
 		c.head = head[:0]
 		rest = nil
 	}
+	c.sent.Store(c.turn.Load())
 	n, err := c.count(head)
 	if err == nil && len(rest) > 0 {
 		var m int
@@ -316,8 +345,12 @@ func (c *Conn) Read(b []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(b)
 	if n > 0 {
-		c.read.Add(int64(n))
 		turn := c.turn.Load()
+		if c.unasked(turn) {
+			c.dead.Store(true)
+			return 0, ErrUnasked
+		}
+		c.read.Add(int64(n))
 		c.chunks.follow(turn, c.track.Load())
 		if f := c.heads.take(turn, c.bodiless.Load(), b[:n]); f != nil {
 			c.framing.Store(f)
@@ -333,6 +366,7 @@ func (c *Conn) Read(b []byte) (int, error) {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
+		c.dead.Store(true)
 		c.over.Store(err == io.EOF)
 		if turn := c.turn.Load(); err == io.EOF && c.answering(turn) {
 			c.eof.Store(turn)
@@ -340,6 +374,13 @@ func (c *Conn) Read(b []byte) (int, error) {
 		c.end()
 	}
 	return c.chunks.hold(b[:n], err)
+}
+
+// unasked reports whether what is read now answers no request: the last
+// response came to its end, or the head of the next request did not go out.
+// The first response may come before its request.
+func (c *Conn) unasked(turn int64) bool {
+	return turn > 0 && c.rested.Load() == turn || turn > 1 && c.sent.Load() != turn
 }
 
 // answering reports whether bytes of the response to the request of that turn

@@ -60,6 +60,14 @@ func (f *fakeSocket) Close() error {
 	return nil
 }
 
+// termIf returns t where on is true.
+func termIf(on bool, t Terms) Terms {
+	if on {
+		return t
+	}
+	return 0
+}
+
 // fixedHead is the same head each time.
 type fixedHead string
 
@@ -94,7 +102,7 @@ func TestHeadIsReplacedOverAnySplit(t *testing.T) {
 		for _, j := range []int{i, i + 1, i + 3, len(full)} {
 			raw := &fakeSocket{room: -1}
 			c := New(raw)
-			c.Arm(fixedHead(ourHead), false, false, false)
+			c.Arm(fixedHead(ourHead), 0)
 			writePieces(t, c, full, i, min(j, len(full)))
 			require.Equal(t, ourHead+body, raw.wrote.String(), "cut at %d and %d", i, j)
 		}
@@ -106,7 +114,7 @@ func TestHeadIsReplacedForEachRequest(t *testing.T) {
 	c := New(raw)
 	want := ""
 	for _, head := range []string{"A / HTTP/1.1\r\n\r\n", ourHead, "B\r\n\r\n"} {
-		c.Arm(fixedHead(head), false, false, false)
+		c.Arm(fixedHead(head), 0)
 		writePieces(t, c, theirHead+"body", 5)
 		writePieces(t, c, "more\r\n\r\n")
 		want += head + "body" + "more\r\n\r\n"
@@ -137,7 +145,7 @@ func TestBodyWithHead(t *testing.T) {
 	} {
 		raw := &fakeSocket{room: -1}
 		c := New(raw)
-		c.Arm(fixedHead(ourHead), false, false, false)
+		c.Arm(fixedHead(ourHead), 0)
 		body := strings.Repeat("b", tt.body)
 		writePieces(t, c, theirHead+body)
 		assert.Equal(t, tt.writes, raw.writes, "writes for a body of %d", tt.body)
@@ -190,7 +198,7 @@ func TestFailedWriteTellsWhetherBytesWentOut(t *testing.T) {
 	for _, tt := range tests {
 		raw := &fakeSocket{room: tt.room}
 		c := New(raw)
-		c.Arm(fixedHead(ourHead), false, false, false)
+		c.Arm(fixedHead(ourHead), 0)
 		n, err := c.Write([]byte(theirHead + strings.Repeat("b", tt.body)))
 		assert.ErrorIs(t, err, errSocket)
 		assert.Equal(t, tt.want, n, "room %d, body %d", tt.room, tt.body)
@@ -202,7 +210,7 @@ func TestFailedWriteTellsWhetherBytesWentOut(t *testing.T) {
 func TestFailedWriteOfBody(t *testing.T) {
 	raw := &fakeSocket{room: len(ourHead) + 3}
 	c := New(raw)
-	c.Arm(fixedHead(ourHead), false, false, false)
+	c.Arm(fixedHead(ourHead), 0)
 	writePieces(t, c, theirHead)
 	n, err := c.Write([]byte("abcdef"))
 	assert.ErrorIs(t, err, errSocket)
@@ -226,7 +234,7 @@ func FuzzHeadReplaced(f *testing.F) {
 		}
 		raw := &fakeSocket{room: -1}
 		c := New(raw)
-		c.Arm(fixedHead(ourHead), false, false, false)
+		c.Arm(fixedHead(ourHead), 0)
 		random := rand.New(rand.NewPCG(seed, 0))
 		var cuts []int
 		for at := 0; at < len(data); {
@@ -271,7 +279,7 @@ func TestHeldAndRetiredAreStale(t *testing.T) {
 			raw := &fakeSocket{room: -1}
 			c := New(raw)
 			tt.before(c)
-			c.Arm(fixedHead(ourHead), tt.reused, false, false)
+			c.Arm(fixedHead(ourHead), termIf(tt.reused, Reused))
 			n, err := c.Write([]byte(theirHead))
 			assert.ErrorIs(t, err, tt.want)
 			if tt.want != nil {
@@ -289,7 +297,7 @@ func TestHeldAndRetiredAreStale(t *testing.T) {
 func TestHeldAfterFirstWrite(t *testing.T) {
 	raw := &fakeSocket{room: -1}
 	c := New(raw)
-	c.Arm(fixedHead(ourHead), true, false, false)
+	c.Arm(fixedHead(ourHead), Reused)
 	writePieces(t, c, theirHead, 4)
 	c.Hold()
 	writePieces(t, c, "body")
@@ -297,7 +305,7 @@ func TestHeldAfterFirstWrite(t *testing.T) {
 }
 
 func TestRetire(t *testing.T) {
-	arm := func(c *Conn) { c.Arm(fixedHead(ourHead), false, false, false) }
+	arm := func(c *Conn) { c.Arm(fixedHead(ourHead), 0) }
 	tests := []struct {
 		name  string
 		steps func(c *Conn)
@@ -331,4 +339,87 @@ func TestOnCloseRunsOnce(t *testing.T) {
 	require.NoError(t, c.Close())
 	assert.Equal(t, 1, told)
 	require.NoError(t, New(&fakeSocket{}).Close())
+}
+
+// A request that may be lost goes out without a look at the socket; one that
+// was lost goes over no connection that served others.
+func TestTermsOfReuse(t *testing.T) {
+	client, server := tcpPair(t)
+	server.Close()
+	_, err := client.Read(make([]byte, 1)) // the end has arrived then
+	require.ErrorIs(t, err, io.EOF)
+	tests := []struct {
+		name  string
+		terms Terms
+		want  error
+	}{
+		{"new", 0, nil},
+		{"new, after a loss", Again, nil},
+		{"reused", Reused, ErrStale},
+		{"reused, replayable", Reused | Replayable, nil},
+		{"reused, after a loss", Reused | Again, ErrStale},
+		{"reused, replayable, after a loss", Reused | Replayable | Again, ErrStale},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			raw := &fakeSocket{room: -1}
+			c := New(client)
+			c.Conn = raw // what is written is of no matter to the socket
+			c.Arm(fixedHead(ourHead), tt.terms)
+			_, err := c.Write([]byte(theirHead))
+			assert.ErrorIs(t, err, tt.want)
+			assert.Equal(t, tt.want == nil, raw.wrote.Len() > 0)
+		})
+	}
+}
+
+// A connection whose reader has failed serves no other request.
+func TestDeadAfterFailedRead(t *testing.T) {
+	raw := &fakeSocket{room: -1, end: io.EOF}
+	c := New(raw)
+	_, err := c.Read(make([]byte, 1))
+	require.ErrorIs(t, err, io.EOF)
+	c.Arm(fixedHead(ourHead), Reused|Replayable)
+	_, err = c.Write([]byte(theirHead))
+	assert.ErrorIs(t, err, ErrStale)
+	assert.Zero(t, raw.wrote.Len())
+}
+
+// Bytes that answer no request are nobody's: they end the connection.
+func TestUnasked(t *testing.T) {
+	arm := func(c *Conn) { c.Arm(fixedHead(ourHead), 0) }
+	write := func(c *Conn) { _, _ = c.Write([]byte(theirHead)) }
+	rest := func(c *Conn) { c.Rest(c.Turn()) }
+	tests := []struct {
+		name  string
+		steps []func(*Conn)
+		want  error
+	}{
+		{"before any request", nil, nil},
+		{"before the first head went out", []func(*Conn){arm}, nil},
+		{"the answer", []func(*Conn){arm, write}, nil},
+		{"after the answer's end", []func(*Conn){arm, write, rest}, ErrUnasked},
+		{"before the second head went out", []func(*Conn){arm, write, rest, arm}, ErrUnasked},
+		{"the second answer", []func(*Conn){arm, write, rest, arm, write}, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			raw := &fakeSocket{room: -1, reads: [][]byte{[]byte("HTTP/1.1 200 OK\r\n\r\n")}}
+			c := New(raw)
+			for _, step := range tt.steps {
+				step(c)
+			}
+			n, err := c.Read(make([]byte, 100))
+			assert.ErrorIs(t, err, tt.want)
+			assert.Equal(t, tt.want == nil, n > 0)
+			if tt.want == nil {
+				return
+			}
+			raw.wrote.Reset()
+			c.Arm(fixedHead(ourHead), Reused|Replayable)
+			_, err = c.Write([]byte(theirHead))
+			assert.ErrorIs(t, err, ErrStale)
+			assert.Zero(t, raw.wrote.Len())
+		})
+	}
 }

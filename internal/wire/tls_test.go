@@ -49,10 +49,7 @@ func TestTLSCut(t *testing.T) {
 			c, server, socket := tlsPair(t)
 			require.NotNil(t, c.TLS())
 			assert.True(t, c.TLS().HandshakeComplete)
-			c.Arm(fixedHead(ourHead), false, false, false)
-			if tt.rest {
-				c.Rest(c.Turn())
-			}
+			c.Arm(fixedHead(ourHead), 0)
 			go func() {
 				_, _ = server.Write([]byte("abc"))
 				tt.end(server, socket)
@@ -61,6 +58,9 @@ func TestTLSCut(t *testing.T) {
 			_, err := io.ReadFull(c, got)
 			require.NoError(t, err)
 			assert.Equal(t, "abc", string(got))
+			if tt.rest {
+				c.Rest(c.Turn())
+			}
 			_, err = c.Read(got)
 			assert.Equal(t, tt.want, err)
 		})
@@ -69,7 +69,7 @@ func TestTLSCut(t *testing.T) {
 
 func TestTLSHeadIsReplaced(t *testing.T) {
 	c, server, _ := tlsPair(t)
-	c.Arm(fixedHead(ourHead), false, false, false)
+	c.Arm(fixedHead(ourHead), 0)
 	go func() {
 		_, _ = c.Write([]byte(theirHead + "body"))
 		c.Close()
