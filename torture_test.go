@@ -482,7 +482,7 @@ func TestTorture(t *testing.T) {
 				for op := range operations {
 					for n := 1; n <= limit; n++ {
 						runs++
-						if !torture(t, &sc, &g, op, n, false) || t.Failed() {
+						if !torture(t, &sc, &g, op, n, 1) || t.Failed() {
 							break
 						}
 					}
@@ -494,8 +494,13 @@ func TestTorture(t *testing.T) {
 	t.Logf("%d runs in %v", runs, time.Since(start).Round(time.Millisecond))
 }
 
-// torture runs a scenario once. It reports whether the n-th operation came.
-func torture(t *testing.T, sc *scenario, g *ground, op operation, n int, again bool) bool {
+// tortureTries is how often in a row a connection that had failed must be used
+// again to be the rule, and not a request that was on its way to it just then.
+const tortureTries = 4
+
+// torture runs a scenario for the try-th time. It reports whether the n-th
+// operation came.
+func torture(t *testing.T, sc *scenario, g *ground, op operation, n, try int) bool {
 	r := newRack(op, n)
 	s := newFaultSession(func(a *requests.HTTPAdapter) {
 		a.Dial = r.dial
@@ -529,10 +534,8 @@ func torture(t *testing.T, sc *scenario, g *ground, op operation, n int, again b
 	if err := plainGet(ctx, s, g.url+"/after"+run+"/ok"); err != nil {
 		fault("the next request failed: %v", err)
 	}
-	if r.abused.Load() && !again {
-		// A request may be on its way to a connection that fails just then:
-		// that is no abuse unless it is the rule.
-		return torture(t, sc, g, op, n, true)
+	if r.abused.Load() && try < tortureTries {
+		return torture(t, sc, g, op, n, try+1)
 	}
 	if r.abused.Load() {
 		fault("a connection that had failed was used again")
