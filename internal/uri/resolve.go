@@ -80,6 +80,14 @@ func Resolve(base URL, location string) (URL, error) {
 	case !utf8.ValidString(location):
 		return URL{}, newError(InvalidURL, location, badUTF8)
 	}
+	if u, ok := resolvePlain(&base, location); ok {
+		return u, nil
+	}
+	return resolve(base, location)
+}
+
+// resolve is [Resolve] for what it has not refused.
+func resolve(base URL, location string) (URL, error) {
 	target := reference(location)
 	if target.scheme == "" && target.authority != "" {
 		target.scheme = base.Scheme
@@ -100,6 +108,26 @@ func Resolve(base URL, location string) (URL, error) {
 		return u, nil
 	}
 	return checked(text)
+}
+
+// resolvePlain is [Resolve] for a location that is a URL or an absolute path
+// and has nothing to be changed, as most have. It may say no to one of those.
+func resolvePlain(base *URL, location string) (URL, bool) {
+	if base.Fragment != "" || base.Opaque {
+		return URL{}, false
+	}
+	if !strings.HasPrefix(location, "/") {
+		return canonical(location)
+	}
+	if strings.HasPrefix(location, "//") || !strings.HasPrefix(base.Path, "/") {
+		return URL{}, false
+	}
+	start := len(base.Scheme) + len("://")
+	slash := strings.IndexByte(base.Text[start:], '/')
+	if slash < 0 || start+slash+len(location) > MaxLocation {
+		return URL{}, false
+	}
+	return canonical(base.Text[:start+slash] + location)
 }
 
 // reference parses a URI reference from a Location field. Python's urlsplit
