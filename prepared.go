@@ -34,6 +34,7 @@ type PreparedRequest struct {
 	target  uri.URL        // of URL, while their texts agree
 	auth    Authenticator  // what was applied, asked about challenges
 	cookies []*http.Cookie // the caller's, of this call
+	since   uint64         // where the jar stood when they were given
 	host    string         // of the URL that the caller gave: whose are cookies
 
 	room [usualFields]headerField // of Headers, as long as they fit
@@ -179,7 +180,10 @@ func (p *PreparedRequest) buildCookies(jar *CookieJar) {
 		return
 	}
 	foreign := p.target.Host != p.host
-	rules := cookieRules{foreign: foreign, jarWins: p.redirected}
+	if len(p.cookies) > 0 && !p.redirected {
+		p.since = jar.position()
+	}
+	rules := cookieRules{foreign: foreign, jarWins: p.redirected, since: p.since}
 	var room [512]byte
 	if value := jar.headerWith(room[:0], p.cookies, p.cookieURL(), rules); len(value) > 0 {
 		p.Headers.fields = append(p.Headers.fields, headerField{name: "Cookie", value: string(value), raw: true})

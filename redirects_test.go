@@ -310,7 +310,7 @@ func TestRedirectCookies(t *testing.T) {
 	_, err := s.Get(t.Context(), "http://a.test/", Cookie("mine", "1"))
 	require.NoError(t, err)
 	assert.Equal(t, []string{
-		"http://a.test/ mine=1", "http://a.test/b hop=1; mine=1", "http://b.test/ ",
+		"http://a.test/ mine=1", "http://a.test/b mine=1; hop=1", "http://b.test/ ",
 	}, got)
 }
 
