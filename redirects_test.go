@@ -205,6 +205,7 @@ func TestTooManyRedirects(t *testing.T) {
 	assert.Equal(t, 302, e.Response.StatusCode)
 	assert.True(t, e.MaybeSent)
 	assert.Contains(t, err.Error(), "exceeded 30 redirects")
+	assert.Equal(t, "moved", e.Response.Text(), "its body was read on the way")
 }
 
 // Another scheme has no adapter, unless one is mounted.

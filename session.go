@@ -425,7 +425,7 @@ func (c *chain) followAll(ctx context.Context, r *Response) (*Response, error) {
 	for {
 		p, err := c.next(ctx, r)
 		if err != nil {
-			r.Close()
+			r.body.drain(r)
 			return nil, err
 		}
 		if p == nil {

@@ -471,6 +471,9 @@ func (c *closeHook) Close() error {
 // wire and no more than a little, so that its connection serves the next
 // request. What was read stays to be had, decoded, from Content.
 func (b *body) drain(r *Response) {
+	if b.state == bodyReading {
+		b.release() // a hook has begun to read it: the rest cannot be kept
+	}
 	if b.state != bodyFresh || b.closed {
 		return
 	}
