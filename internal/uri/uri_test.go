@@ -292,6 +292,25 @@ func TestResolveRefuses(t *testing.T) {
 	}
 }
 
+// TestResolveEmptyAuthority: slashes behind an empty authority name a host, as
+// they do to Python's urlsplit and to browsers.
+func TestResolveEmptyAuthority(t *testing.T) {
+	base := prepared(t, "http://a.test/d/x")
+	tests := map[string]string{
+		"///y":              "http://a.test/y",
+		"////b.test/y":      "http://b.test/y",
+		"/////b.test/y":     "http://a.test/b.test/y",
+		"http:////b.test/y": "http://b.test/y",
+		"https:////b.test":  "https://b.test",
+		"////":              "http://a.test/d/x",
+	}
+	for location, want := range tests {
+		if got := outcome(Resolve(base, location)); got != want {
+			t.Errorf("%q: got %q want %q", location, got, want)
+		}
+	}
+}
+
 // TestResolveKeepsHost: what a password holds never becomes a host, before or
 // after a redirect.
 func TestResolveKeepsHost(t *testing.T) {
