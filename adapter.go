@@ -144,10 +144,8 @@ func checkSendable(p *PreparedRequest) error {
 	if err := checkHeaders(&p.Headers); err != nil {
 		return err
 	}
-	for i := range p.Headers.fields {
-		if f := &p.Headers.fields[i]; strings.IndexByte(f.value, 0) >= 0 || strings.IndexByte(f.name, 0) >= 0 {
-			return &Error{kind: ErrInvalidHeader, reason: "header " + quoteName(f.name) + " holds a NUL, which cannot be sent"}
-		}
+	if err := checkCharacters(&p.Headers); err != nil {
+		return err
 	}
 	return checkFraming(p)
 }

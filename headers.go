@@ -319,8 +319,7 @@ func lower(c byte) byte {
 
 // checkHeaders validates every field as PreparedRequest.prepare_headers does:
 // a name does not begin with white space and has no colon, a value does not
-// begin with white space, and neither has a line end. Text beyond ISO-8859-1
-// cannot be sent.
+// begin with white space, and neither has a line end.
 func checkHeaders(h *Headers) error {
 	for i := range h.fields {
 		f := &h.fields[i]
@@ -329,11 +328,27 @@ func checkHeaders(h *Headers) error {
 		}
 		if !validHeaderName(f.name) {
 			return &Error{kind: ErrInvalidHeader, reason: "header name " + quoteName(f.name) +
-				" is empty, begins with white space, or holds a colon, a line end or a character outside ASCII"}
+				" is empty, begins with white space, or holds a colon or a line end"}
 		}
 		if !validHeaderValue(f.value, f.raw) {
 			return &Error{kind: ErrInvalidHeader, reason: "value of header " + quoteName(f.name) +
 				" begins with white space or holds a line end"}
+		}
+	}
+	return nil
+}
+
+// checkCharacters refuses what has no form on the wire: names beyond ASCII,
+// text beyond ISO-8859-1 and NULs. It is asked when a request is sent, since to
+// Requests such a one can be prepared.
+func checkCharacters(h *Headers) error {
+	for i := range h.fields {
+		f := &h.fields[i]
+		if strings.IndexByte(f.value, 0) >= 0 || strings.IndexByte(f.name, 0) >= 0 {
+			return &Error{kind: ErrInvalidHeader, reason: "header " + quoteName(f.name) + " holds a NUL, which cannot be sent"}
+		}
+		if !isASCII(f.name) {
+			return &Error{kind: ErrInvalidHeader, reason: "header name " + quoteName(f.name) + " holds a character outside ASCII"}
 		}
 		if f.raw || isASCII(f.value) {
 			continue
@@ -347,15 +362,7 @@ func checkHeaders(h *Headers) error {
 }
 
 func validHeaderName(s string) bool {
-	if s == "" || isSpace(s[0]) {
-		return false
-	}
-	for i := range len(s) {
-		if c := s[i]; c == ':' || c == '\r' || c == '\n' || c >= 0x80 {
-			return false
-		}
-	}
-	return true
+	return s != "" && !beginsWithSpace(s) && strings.IndexByte(s, ':') < 0 && oneLine(s)
 }
 
 // validHeaderValue goes by characters for text, where a no-break space is
@@ -364,12 +371,22 @@ func validHeaderValue(s string, raw bool) bool {
 	if s == "" {
 		return true
 	}
-	if s[0] >= 0x80 && !raw {
-		if first, _ := utf8.DecodeRuneInString(s); unicode.IsSpace(first) {
-			return false
-		}
+	if raw {
+		return !isSpace(s[0]) && oneLine(s)
 	}
-	return !isSpace(s[0]) && strings.IndexByte(s, '\n') < 0 && strings.IndexByte(s, '\r') < 0
+	return !beginsWithSpace(s) && oneLine(s)
+}
+
+func oneLine(s string) bool { return strings.IndexByte(s, '\n') < 0 && strings.IndexByte(s, '\r') < 0 }
+
+// beginsWithSpace reports whether the first character of a text that is not
+// empty is Python's \s.
+func beginsWithSpace(s string) bool {
+	if s[0] < 0x80 {
+		return isSpace(s[0])
+	}
+	first, _ := utf8.DecodeRuneInString(s)
+	return unicode.IsSpace(first)
 }
 
 // isSpace is Python's \s within ASCII.
