@@ -112,7 +112,7 @@ func interim(head []byte) bool {
 // framingFields returns the fields that frame a response, or nil where it has
 // none that net/http takes out.
 func framingFields(turn int64, head []byte) *framing {
-	if countFields(head, "Connection", "Transfer-Encoding") == 0 && countFields(head, "Content-Length") < 2 {
+	if countFields(head, "Connection", "Transfer-Encoding") == 0 && countLengths(head) < 2 {
 		return nil
 	}
 	f := &framing{turn: turn}
@@ -122,6 +122,18 @@ func framingFields(turn int64, head []byte) *framing {
 		}
 	}
 	return f
+}
+
+// countLengths counts the lengths that a head gives, in fields of their own or
+// listed in one.
+func countLengths(head []byte) int {
+	n := 0
+	for line := range bytes.Lines(head) {
+		if name, value, ok := bytes.Cut(line, []byte(":")); ok && isAny(name, "Content-Length") {
+			n += 1 + bytes.Count(value, []byte(","))
+		}
+	}
+	return n
 }
 
 // countFields counts the fields of a head that have one of the names.
