@@ -235,7 +235,8 @@ func (a *HTTPAdapter) route(p *PreparedRequest, settings Settings) (route, error
 		}
 	case "socks4", "socks4a", "socks5", "socks5h":
 	default:
-		return rt, &Error{kind: ErrInvalidProxyURL, reason: "proxy scheme " + quoteName(u.Scheme) +
+		// To Requests a scheme that begins with socks is an InvalidSchema.
+		return rt, &Error{kind: ErrInvalidProxyURL, extra: ErrInvalidSchema, reason: "proxy scheme " + quoteName(u.Scheme) +
 			" is not known: http, https, socks4, socks4a, socks5 and socks5h are"}
 	}
 	if settings.Guard != nil {

@@ -490,3 +490,13 @@ func FuzzBypassProxy(f *testing.F) {
 		require.Equal(t, want, got)
 	})
 }
+
+// A scheme that is not known is refused, as both of what Requests calls it.
+func TestUnknownProxyScheme(t *testing.T) {
+	s := loopSession(t)
+	for _, proxy := range []string{"socks://p.test", "ftp://p.test", "foo://p.test:1"} {
+		_, err := s.Get(t.Context(), "http://a.test/", Proxy("all", proxy))
+		require.ErrorIs(t, err, ErrInvalidProxyURL, proxy)
+		require.ErrorIs(t, err, ErrInvalidSchema, proxy)
+	}
+}
