@@ -312,6 +312,7 @@ type chain struct {
 	settings callSettings
 	history  []*Response
 	answers  int            // that the auth was asked for
+	refused  []*Response    // those that the auth has answered since the last hop
 	late     []*http.Cookie // set by challenges
 }
 
@@ -322,6 +323,7 @@ func (c *chain) exchange(ctx context.Context, p *PreparedRequest) (*Response, er
 	if err != nil {
 		return nil, inRequest(p, "send", err)
 	}
+	c.refused = nil
 	return c.sendOn(ctx, adapter, p)
 }
 
@@ -336,6 +338,9 @@ func (c *chain) sendOn(ctx context.Context, adapter Adapter, p *PreparedRequest)
 	}
 	r.Elapsed = max(time.Since(start), 1)
 	r.follow = c
+	if len(c.refused) > 0 {
+		r.History = slices.Clip(c.refused) // before the hooks: one that replaces r replaces that too
+	}
 	r, err = c.respond(ctx, adapter, p, r)
 	if err != nil {
 		return nil, err
@@ -394,11 +399,11 @@ func (c *chain) challenge(ctx context.Context, auth challenger, adapter Adapter,
 	if !r.Request.Headers.Has("Authorization") {
 		next.Headers.moveBefore("Cookie", "Authorization") // as if it had been there first
 	}
+	c.refused = append(c.refused, r)
 	answered, err := c.sendOn(ctx, adapter, next)
 	if err != nil {
 		return nil, err
 	}
-	answered.History = append([]*Response{r}, answered.History...)
 	answered.asked = r.base()
 	return answered, nil
 }
