@@ -384,6 +384,15 @@ func TestConflictingContentLengths(t *testing.T) {
 	}
 }
 
+// Lengths that are equal are one length, and shown as the fields they are.
+func TestEqualContentLengths(t *testing.T) {
+	url, _ := scripted(t, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok")
+	r, err := requests.Get(ctx, url)
+	require.NoError(t, err)
+	assert.Equal(t, "ok", r.Text())
+	assert.Equal(t, "2, 2", r.Headers.Get("Content-Length"))
+}
+
 // TestServerThatLeaves is test_multiple_requests: five answers, and no sixth.
 func TestServerThatLeaves(t *testing.T) {
 	url, _ := scripted(t, okay, okay, okay, okay, okay)
