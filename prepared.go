@@ -176,13 +176,13 @@ func (p *PreparedRequest) prepareCookies(call []*http.Cookie, jar *CookieJar) er
 
 // buildCookies makes the Cookie header from the jar and the call's cookies.
 func (p *PreparedRequest) buildCookies(jar *CookieJar) {
+	if len(p.cookies) > 0 && !p.redirected {
+		p.since = jar.position() // even where a header comes first: a redirect drops it
+	}
 	if p.target.Opaque || p.Headers.Has("Cookie") {
 		return
 	}
 	foreign := p.target.Host != p.host
-	if len(p.cookies) > 0 && !p.redirected {
-		p.since = jar.position()
-	}
 	rules := cookieRules{foreign: foreign, jarWins: p.redirected, since: p.since}
 	var room [512]byte
 	if value := jar.headerWith(room[:0], p.cookies, p.cookieURL(), rules); len(value) > 0 {

@@ -84,8 +84,8 @@ func (s *Session) redirect(ctx context.Context, p *PreparedRequest, status int, 
 	next := redirected(p, status, to)
 	next.buildCookies(s.jar())
 	if d, ok := p.auth.(*Digest); ok {
-		if !next.Headers.Has("Authorization") {
-			return next, nil
+		if !strings.HasPrefix(next.Headers.Get("Authorization"), "Digest ") {
+			return next, nil // none yet, or one of the caller's
 		}
 		next.Headers.Del("Authorization")
 		return next, d.Authenticate(ctx, next)

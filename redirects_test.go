@@ -315,6 +315,47 @@ func TestRedirectCookies(t *testing.T) {
 	}, got)
 }
 
+// A Cookie header of the caller's goes with a redirect, and a call's cookies keep
+// the place that they had behind the jar's.
+func TestRedirectCookieHeader(t *testing.T) {
+	var got []string
+	s := cannedSession(t, func(_ context.Context, p *PreparedRequest, _ Settings) (*Response, error) {
+		got = append(got, p.Headers.Get("Cookie"))
+		if p.URL == "http://a.test/" {
+			return NewResponse(p, 302, "", NewHeaders("Location", "/b", "Set-Cookie", "hop=1"), nil), nil
+		}
+		return NewResponse(p, 200, "", NewHeaders("Set-Cookie", "jar=1"), nil), nil
+	})
+	for _, url := range []string{"http://a.test/first", "http://a.test/"} {
+		_, err := s.Get(t.Context(), url, Cookie("mine", "1"), Header("Cookie", "own=1"))
+		require.NoError(t, err)
+	}
+	assert.Equal(t, []string{"own=1", "own=1", "jar=1; hop=1; mine=1"}, got)
+}
+
+// An Authorization of the caller's is sent again on the same host: it was no
+// answer of the digest's, and the target may ask anew.
+func TestRedirectDigestBesideHeader(t *testing.T) {
+	var got []string
+	s := cannedSession(t, func(_ context.Context, p *PreparedRequest, _ Settings) (*Response, error) {
+		scheme, _, _ := strings.Cut(p.Headers.Get("Authorization"), " ")
+		got = append(got, p.URL+" "+scheme)
+		switch {
+		case scheme != "Digest":
+			return NewResponse(p, 401, "", NewHeaders("WWW-Authenticate", `Digest realm="r", nonce="n"`), nil), nil
+		case p.URL == "http://a.test/":
+			return NewResponse(p, 302, "", NewHeaders("Location", "/b"), nil), nil
+		}
+		return NewResponse(p, 200, "", Headers{}, nil), nil
+	})
+	_, err := s.Get(t.Context(), "http://a.test/", Header("Authorization", "Bearer t"),
+		Auth(&Digest{Username: "u", Password: "p"}))
+	require.NoError(t, err)
+	assert.Equal(t, []string{
+		"http://a.test/ Bearer", "http://a.test/ Digest", "http://a.test/b Bearer", "http://a.test/b Digest",
+	}, got)
+}
+
 // A redirect's netrc entry is that of where it goes.
 func TestRedirectNetrc(t *testing.T) {
 	var hops []string
