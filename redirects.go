@@ -94,7 +94,10 @@ func (s *Session) redirect(ctx context.Context, p *PreparedRequest, status int, 
 		return next, nil
 	}
 	if user, password, ok := s.env.netrc(to.Host); ok {
-		return next, (&Basic{Username: user, Password: password}).Authenticate(ctx, next)
+		if err := (&Basic{Username: user, Password: password}).Authenticate(ctx, next); err != nil {
+			return nil, err
+		}
+		next.frame(next.Body) // as after any auth, so that a PUT without a body says so here
 	}
 	return next, nil
 }

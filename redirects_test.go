@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -364,6 +365,35 @@ func TestRedirectNetrc(t *testing.T) {
 	_, err := s.Get(t.Context(), "http://a.test/")
 	require.NoError(t, err)
 	assert.Equal(t, []string{"GET http://a.test/ Basic YTox", "GET http://b.test/ Basic Yjoy"}, hops)
+}
+
+// A netrc entry at a redirect frames the request anew, as any auth does.
+func TestRedirectNetrcFrames(t *testing.T) {
+	tests := []struct{ method, code, want string }{
+		{"GET", "301", "[Authorization]"},
+		{"PUT", "301", "[Authorization Content-Length]"},
+		{"DELETE", "301", "[Authorization Content-Length]"},
+		{"PUT", "307", "[Content-Length Authorization]"},
+	}
+	for _, tt := range tests {
+		var last []string
+		s := cannedSession(t, func(_ context.Context, p *PreparedRequest, _ Settings) (*Response, error) {
+			if p.URL == "http://a.test/" {
+				status, _ := strconv.Atoi(tt.code)
+				return NewResponse(p, status, "", NewHeaders("Location", "http://b.test/"), nil), nil
+			}
+			for name := range p.Headers.All() {
+				if name == "Authorization" || name == "Content-Length" {
+					last = append(last, name)
+				}
+			}
+			return NewResponse(p, 200, "", Headers{}, nil), nil
+		})
+		withNetrc(t, s, "machine b.test login b password 2\n")
+		_, err := s.Do(t.Context(), tt.method, "http://a.test/")
+		require.NoError(t, err)
+		assert.Equal(t, tt.want, fmt.Sprint(last), "%s %s", tt.method, tt.code)
+	}
 }
 
 func TestRedirectHooksSeeEachHop(t *testing.T) {
