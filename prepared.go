@@ -40,7 +40,8 @@ type PreparedRequest struct {
 	room [usualFields]headerField // of Headers, as long as they fit
 
 	redirected    bool
-	answers       int // to challenges
+	authLast      bool // Authorization is a redirect's, and comes after the proxy's
+	answers       int  // to challenges
 	staleAnswered bool
 }
 

@@ -500,3 +500,21 @@ func TestUnknownProxyScheme(t *testing.T) {
 		require.ErrorIs(t, err, ErrInvalidSchema, proxy)
 	}
 }
+
+// A netrc entry of a redirect's target comes after the credentials for the
+// proxy, which Requests puts there first.
+func TestRedirectProxyAuthOrder(t *testing.T) {
+	p, err := NewRequest("PUT", "http://a.test/", Header("X", "1")).Prepare(t.Context())
+	require.NoError(t, err)
+	s := loopSession(t)
+	withNetrc(t, s, "machine b.test login b password 2\n")
+	next, err := s.redirect(t.Context(), p, 301, "http://b.test/")
+	require.NoError(t, err)
+	head := string((&trip{p: next, proxyAuth: "Basic proxy"}).AppendHead(nil))
+	names := ""
+	for line := range strings.Lines(head) {
+		name, _, _ := strings.Cut(line, ":")
+		names += strings.TrimSpace(name) + "|"
+	}
+	assert.Equal(t, "PUT / HTTP/1.1|Host|X|Proxy-Authorization|Authorization|Content-Length||", names)
+}

@@ -64,7 +64,7 @@ func redirected(p *PreparedRequest, status int, to uri.URL) *PreparedRequest {
 	}
 	next.Headers.Del("Cookie")
 	next.Headers.Del("Proxy-Authorization")
-	next.redirected = true
+	next.redirected, next.authLast = true, false
 	next.answers, next.staleAnswered = 0, false
 	if stripsAuth(p.target, to) {
 		next.Headers.Del("Authorization")
@@ -97,6 +97,7 @@ func (s *Session) redirect(ctx context.Context, p *PreparedRequest, status int, 
 		if err := (&Basic{Username: user, Password: password}).Authenticate(ctx, next); err != nil {
 			return nil, err
 		}
+		next.authLast = true
 		next.frame(next.Body) // as after any auth, so that a PUT without a body says so here
 	}
 	return next, nil
