@@ -159,10 +159,8 @@ func checkSendable(p *PreparedRequest) error {
 	if err := checkHeaders(&p.Headers); err != nil {
 		return err
 	}
-	for i := range p.Headers.fields {
-		if f := &p.Headers.fields[i]; f.state == fieldHasNUL {
-			return &Error{kind: ErrInvalidHeader, reason: "header " + quoteName(f.name) + " holds a NUL, which cannot be sent"}
-		}
+	if err := checkCharacters(&p.Headers); err != nil {
+		return err
 	}
 	return checkFraming(p)
 }
@@ -252,7 +250,8 @@ func (a *HTTPAdapter) route(p *PreparedRequest, settings *Settings) (route, erro
 		}
 	case "socks4", "socks4a", "socks5", "socks5h":
 	default:
-		return rt, &Error{kind: ErrInvalidProxyURL, reason: "proxy scheme " + quoteName(u.Scheme) +
+		// To Requests a scheme that begins with socks is an InvalidSchema.
+		return rt, &Error{kind: ErrInvalidProxyURL, extra: ErrInvalidSchema, reason: "proxy scheme " + quoteName(u.Scheme) +
 			" is not known: http, https, socks4, socks4a, socks5 and socks5h are"}
 	}
 	if settings.Guard != nil {

@@ -4,11 +4,13 @@ import (
 	"crypto/tls"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/seed-9ea40bd3/requests/internal/charset"
+	"github.com/seed-9ea40bd3/requests/internal/wire"
 )
 
 // response wraps what net/http returned.
@@ -17,6 +19,7 @@ func (t *trip) response(resp *http.Response) *Response {
 	r.StatusCode, r.Reason, r.Proto = resp.StatusCode, reason(resp), resp.Proto
 	r.URL, r.Request, r.TLS = t.p.URL, t.p, t.tlsState(resp)
 	t.restoreFraming(r, resp)
+	t.restoreLengths(r)
 	t.heedKeepAlive(resp)
 	r.Encoding, _ = charset.FromContentType(r.Headers.Get("Content-Type"))
 	if resp.StatusCode == http.StatusSwitchingProtocols {
@@ -54,6 +57,24 @@ func (t *trip) restoreFraming(r *Response, resp *http.Response) {
 	}
 	if len(resp.TransferEncoding) > 0 && r.Headers.Has("Content-Length") {
 		t.conn.Retire() // two lengths: RFC 9112, 6.3, has the connection end
+	}
+}
+
+// restoreLengths puts back equal lengths, of which net/http keeps one.
+func (t *trip) restoreLengths(r *Response) {
+	if t.conn == nil {
+		return
+	}
+	fields := t.conn.Framing(t.turn)
+	isLength := func(f wire.Field) bool { return equalFold(f.Name, "Content-Length") }
+	if first := slices.IndexFunc(fields, isLength); first < 0 || !slices.ContainsFunc(fields[first+1:], isLength) {
+		return
+	}
+	r.Headers.Del("Content-Length")
+	for _, f := range fields {
+		if isLength(f) {
+			r.Headers.Add("Content-Length", fromLatin1(f.Value))
+		}
 	}
 }
 

@@ -333,7 +333,8 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 // Chunks yields the body in pieces of size bytes, the last one shorter; a
 // body that the server sent in chunks is not joined across them. Size 0 hands
 // out what arrives: the server's chunks as it framed them. A piece is valid
-// until the next step. Leaving the loop early closes the response. A body
+// until the next step; one that an error cuts short is not handed out, but
+// [Response.Partial] has it. Leaving the loop early closes the response. A body
 // that was read whole is cut anew each time; any other can be had once.
 func (r *Response) Chunks(size int) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
@@ -350,8 +351,8 @@ func (r *Response) Chunks(size int) iter.Seq2[[]byte, error] {
 		var room []byte
 		for {
 			piece, err := b.piece(r, room, size)
-			if size <= 0 && err != nil && err != io.EOF && b.framed != nil && b.decoder == nil {
-				b.data, piece = piece, nil // a chunk that was cut short is none: Partial has it
+			if err != nil && err != io.EOF && b.cutShort(len(piece), size) {
+				b.data, piece = piece, nil // Partial has it
 			}
 			if len(piece) > 0 && !yield(piece, nil) {
 				return
@@ -366,6 +367,16 @@ func (r *Response) Chunks(size int) iter.Seq2[[]byte, error] {
 			room = piece[:0]
 		}
 	}
+}
+
+// cutShort reports whether an error has left no whole piece: fewer bytes than
+// were asked for, or, without a size, not all of a chunk. Such a one is not
+// handed out, lest it be taken for the last.
+func (b *body) cutShort(have, size int) bool {
+	if size > 0 {
+		return have < size
+	}
+	return b.framed != nil && b.decoder == nil
 }
 
 // yieldSlices cuts a body that is in memory.
@@ -471,6 +482,9 @@ func (c *closeHook) Close() error {
 // wire and no more than a little, so that its connection serves the next
 // request. What was read stays to be had, decoded, from Content.
 func (b *body) drain(r *Response) {
+	if b.state == bodyReading {
+		b.release() // a hook has begun to read it: the rest cannot be kept
+	}
 	if b.state != bodyFresh || b.closed {
 		return
 	}

@@ -154,18 +154,33 @@ func TestChunksTwice(t *testing.T) {
 	assert.Equal(t, 1, n)
 }
 
+// A piece that the error has cut short is not handed out.
 func TestChunksError(t *testing.T) {
-	var got []string
-	var last error
-	for piece, err := range given(errBoom, "abc", "d").Chunks(3) {
-		if err != nil {
-			last = err
-			continue
-		}
-		got = append(got, string(piece))
+	tests := []struct {
+		size    int
+		want    []string
+		partial string
+	}{
+		{3, []string{"abc"}, "d"},
+		{2, []string{"ab", "cd"}, ""},
+		{4, []string{"abcd"}, ""},
+		{5, nil, "abcd"},
 	}
-	assert.Equal(t, []string{"abc", "d"}, got)
-	assert.ErrorIs(t, last, errBoom)
+	for _, tt := range tests {
+		var got []string
+		var last error
+		r := given(errBoom, "abc", "d")
+		for piece, err := range r.Chunks(tt.size) {
+			if err != nil {
+				last = err
+				continue
+			}
+			got = append(got, string(piece))
+		}
+		assert.Equal(t, tt.want, got)
+		assert.Equal(t, tt.partial, string(r.Partial()))
+		assert.ErrorIs(t, last, errBoom)
+	}
 }
 
 // Leaving early costs the connection, and the next call dials anew.

@@ -285,6 +285,9 @@ func (t *transport) dialTLS(ctx context.Context, _, addr string) (net.Conn, erro
 	if enough, _ := ctx.Value(sendLimit{}).(bool); enough {
 		return nil, errTooManyResends
 	}
+	if err := t.loadTLS(); err != nil {
+		return nil, &dialError{stageTLS, err} // nobody is called for nothing
+	}
 	raw, err := t.reach(ctx, addr)
 	if err != nil {
 		return nil, err
@@ -313,14 +316,20 @@ func (t *transport) dialTLS(ctx context.Context, _, addr string) (net.Conn, erro
 	return conn, nil
 }
 
-// secure does a TLS handshake over c, which it closes where that fails.
-func (t *transport) secure(ctx context.Context, c net.Conn, host string, protos []string) (*tls.Conn, error) {
+// loadTLS makes the settings of TLS at the first use of them, from files that
+// may be missing.
+func (t *transport) loadTLS() error {
 	t.tlsOnce.Do(func() {
 		t.tlsConfig, t.tlsErr = t.adapter.TLS.config(t.route.key.verify, t.route.key.cert)
 	})
-	if t.tlsErr != nil {
+	return t.tlsErr
+}
+
+// secure does a TLS handshake over c, which it closes where that fails.
+func (t *transport) secure(ctx context.Context, c net.Conn, host string, protos []string) (*tls.Conn, error) {
+	if err := t.loadTLS(); err != nil {
 		c.Close()
-		return nil, t.tlsErr
+		return nil, err
 	}
 	config := t.tlsConfig.Clone()
 	config.NextProtos = protos

@@ -141,6 +141,12 @@ func reference(location string) parts {
 	}
 	p := split(Requote(location))
 	p.scheme = strings.ToLower(p.scheme)
+	if p.hasAuthority && p.authority == "" && strings.HasPrefix(p.path, "//") {
+		// Python writes no empty authority before such a path, so that what
+		// follows is one, as browsers take it to be.
+		p.hasAuthority = false
+		p = split(p.text())
+	}
 	if p.scheme != "" && p.authority == "" && p.path != "" && p.path[0] != '/' && hasHTTPPrefix(p.scheme) {
 		p.path = "/" + p.path // "http:x" is an absolute path
 	}
