@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -550,4 +551,34 @@ func TestOnCloseOfClosedBody(t *testing.T) {
 	r.Close()
 	assert.Equal(t, 2, n)
 	assert.True(t, errors.Is(r.body.load(r), ErrStreamConsumed))
+}
+
+// An empty body that nobody read costs its connection too; one that was read
+// does not.
+func TestEmptyBodyClosedUnread(t *testing.T) {
+	for _, read := range []bool{false, true} {
+		var conns atomic.Int32
+		srv := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		srv.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+			if state == http.StateNew {
+				conns.Add(1)
+			}
+		}
+		srv.Start()
+		s := loopSession(t)
+		for range 2 {
+			r, err := s.Get(t.Context(), srv.URL, Stream())
+			require.NoError(t, err)
+			if read {
+				assert.Empty(t, r.Content())
+			}
+			require.NoError(t, r.Close())
+		}
+		want := 2
+		if read {
+			want = 1
+		}
+		assert.EqualValues(t, want, conns.Load())
+		srv.Close()
+	}
 }
