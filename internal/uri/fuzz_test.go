@@ -63,6 +63,9 @@ func FuzzPrepare(f *testing.F) {
 			return
 		}
 		checkURL(t, u)
+		if !isHTTP(u.Scheme) {
+			return // requoting, all that others get, can make a new escape out of half of one
+		}
 		again, err := Prepare(u.Text, nil, "")
 		// The reference writes the escapes in a host as they come, and
 		// folds their case when it meets them again.
