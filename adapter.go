@@ -57,6 +57,13 @@ type HTTPAdapter struct {
 	// MaxHeaderBytes bounds a response's head, interim responses included.
 	// Zero means 1 MiB.
 	MaxHeaderBytes int64
+	// MaxHeaderFields bounds how many fields a response's head has. Zero
+	// means 5000.
+	MaxHeaderFields int
+	// MaxTrailerBytes bounds the fields after a chunked body. It is the size
+	// of the buffer that each connection is read through, too. Zero means
+	// 4 KiB.
+	MaxTrailerBytes int
 
 	mu         sync.Mutex
 	transports map[transportKey]*transport
@@ -87,6 +94,7 @@ const (
 	defaultPoolMaxSize     = 256
 	defaultIdleTimeout     = 90 * time.Second
 	defaultMaxHeaderBytes  = 1 << 20
+	defaultMaxHeaderFields = 5000
 	maxTransports          = 64
 )
 

@@ -1,6 +1,7 @@
 package requests
 
 import (
+	"cmp"
 	"crypto/tls"
 	"io"
 	"net/http"
@@ -28,7 +29,7 @@ func (t *trip) response(resp *http.Response) *Response {
 	}
 	t.body.t, t.body.body = t, resp.Body
 	b := &r.body
-	b.raw, b.length, b.limits, b.trailer = &t.body, resp.ContentLength, t.settings.Limits, &resp.Trailer
+	b.raw, b.length, b.limits, b.trailer = &t.body, resp.ContentLength, &t.settings.Limits, &resp.Trailer
 	if !bodiless(t.p.Method, resp.StatusCode) {
 		b.codings = resp.Header["Content-Encoding"]
 	}
@@ -97,9 +98,12 @@ func (t *trip) checkResponse(resp *http.Response) error {
 				quoteName(name) + " that is no token"}
 		}
 	}
-	if len(fields) > maxHeaderFields {
+	if t.transport == nil {
+		return nil
+	}
+	if limit := cmp.Or(t.transport.adapter.MaxHeaderFields, defaultMaxHeaderFields); len(fields) > limit {
 		return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response has more than " +
-			itoa(maxHeaderFields) + " header fields"}
+			itoa(int64(limit)) + " header fields"}
 	}
 	return nil
 }
@@ -119,9 +123,6 @@ func (t *trip) heedKeepAlive(resp *http.Response) {
 		}
 	}
 }
-
-// maxHeaderFields is how many fields a response's head may have.
-const maxHeaderFields = 5000
 
 // bodiless reports whether such a response has no body, whatever it says.
 func bodiless(method string, status int) bool {
@@ -191,10 +192,6 @@ func (b *tripBody) Close() error {
 
 // abort ends a Read that is under way in another goroutine.
 func (b *tripBody) abort() { b.body.Close() }
-
-// bodyDrain is how much of the body of a redirect or a refusal is read so
-// that its connection can be used again.
-const bodyDrain = 64 << 10
 
 // drainTime bounds the reading of such a body where the server dawdles.
 const drainTime = 500 * time.Millisecond

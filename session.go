@@ -437,7 +437,7 @@ func (c *chain) challenge(ctx context.Context, auth challenger, adapter Adapter,
 	if err != nil {
 		return nil, err
 	}
-	answered.asked = r.base()
+	answered.led().asked = r.base()
 	return answered, nil
 }
 

@@ -1,6 +1,7 @@
 package requests
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -36,9 +37,9 @@ type transport struct {
 // dialling, TLS, proxies, redirects, cookies and codings to this package.
 func newTransport(a *HTTPAdapter, rt route) *transport {
 	t := &transport{adapter: a, route: rt}
-	t.hosts.limit = or(a.PoolConnections, defaultPoolConnections)
+	t.hosts.limit = cmp.Or(a.PoolConnections, defaultPoolConnections)
 	t.dialer = wire.Dialer{Lookup: a.Resolve, LocalAddr: a.LocalAddr}
-	size := or(a.PoolMaxSize, defaultPoolMaxSize)
+	size := cmp.Or(a.PoolMaxSize, defaultPoolMaxSize)
 	if rt.key.guard != nil {
 		t.dialer.Control = rt.key.guard.control
 	}
@@ -47,8 +48,9 @@ func newTransport(a *HTTPAdapter, rt route) *transport {
 		DialTLSContext:         t.dialTLS,
 		DisableCompression:     true,
 		MaxIdleConnsPerHost:    size,
-		IdleConnTimeout:        max(or(a.IdleTimeout, defaultIdleTimeout), 0),
-		MaxResponseHeaderBytes: or(a.MaxHeaderBytes, defaultMaxHeaderBytes),
+		IdleConnTimeout:        max(cmp.Or(a.IdleTimeout, defaultIdleTimeout), 0),
+		MaxResponseHeaderBytes: cmp.Or(a.MaxHeaderBytes, defaultMaxHeaderBytes),
+		ReadBufferSize:         a.MaxTrailerBytes, // within which net/http looks for their end
 		ForceAttemptHTTP2:      t.offersHTTP2(),
 	}
 	if a.PoolBlock {
@@ -62,14 +64,6 @@ func newTransport(a *HTTPAdapter, rt route) *transport {
 
 // offersHTTP2 reports whether TLS offers it: not to a proxy that forwards.
 func (t *transport) offersHTTP2() bool { return !t.adapter.DisableHTTP2 && !t.route.forward }
-
-func or[T comparable](v, def T) T {
-	var zero T
-	if v == zero {
-		return def
-	}
-	return v
-}
 
 func (t *transport) close() { t.http.CloseIdleConnections() }
 
