@@ -181,8 +181,8 @@ func (b *tripBody) Read(p []byte) (int, error) {
 func (b *tripBody) Close() error {
 	if b.err == nil {
 		b.err = &Error{kind: ErrStreamConsumed, reason: "response was closed"}
-		if b.t.holds {
-			b.t.conn.Retire() // an empty body that nobody read costs its connection, as any other
+		if conn := b.t.conn; conn != nil && conn.Turn() == b.t.turn {
+			conn.Retire() // an empty body that nobody read costs its connection, as any other
 		}
 	}
 	err := b.body.Close()
