@@ -99,6 +99,8 @@ func failureClassOf(err error) failureClass {
 	}
 	var refused *ProxyRefusedError
 	switch {
+	case e.tunnel:
+		return failOther // urllib3 takes it for neither a connect nor a read
 	case e.dialled && !e.Is(ErrSSL) && !errors.As(err, &refused):
 		return failConnect
 	case e.Is(ErrSSL), e.dialled:

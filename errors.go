@@ -120,6 +120,7 @@ type Error struct {
 	extra    error // a second kind, or nil
 	reason   string
 	dialled  bool // it failed in making a connection
+	tunnel   bool // a proxy was reached, and made no tunnel
 	silent   bool // no byte of a response came
 	sends    int  // connections that bytes of the request went out on
 	attempts []Attempt

@@ -145,7 +145,7 @@ func (t *trip) classify(err error) *Error {
 	}
 	if dial, ok := errors.AsType[*dialError](err); ok {
 		e := dialFailure(dial)
-		e.dialled = true
+		e.dialled, e.tunnel = true, dial.stage == stageTunnel
 		return e
 	}
 	if own, ok := errors.AsType[*Error](err); ok {
@@ -231,7 +231,7 @@ func dialFailure(d *dialError) *Error {
 	}
 	timeout := isTimeout(d.err)
 	switch d.stage {
-	case stageProxy:
+	case stageProxy, stageTunnel:
 		if timeout {
 			return &Error{kind: ErrConnectTimeout, extra: ErrProxy, Err: d.err, reason: "proxy did not answer in time"}
 		}

@@ -40,9 +40,12 @@ func (t *trip) AppendHead(b []byte) []byte {
 	b = append(b, " HTTP/1.1\r\n"...)
 	if !p.Headers.Has("Host") {
 		b = append(b, "Host: "...)
-		if t.forwarded() {
+		switch {
+		case t.forwarded():
 			b = append(b, p.target.ProxyHostHeader()...)
-		} else {
+		case t.tunnels():
+			b = p.target.AppendTunnelHostHeader(b)
+		default:
 			b = p.target.AppendHostHeader(b)
 		}
 		b = append(b, "\r\n"...)

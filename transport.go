@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -72,7 +73,8 @@ type dialStage uint8
 
 const (
 	stageConnect dialStage = iota
-	stageProxy             // reaching, or talking to, a proxy
+	stageProxy             // reaching a proxy, or talking to one that speaks SOCKS
+	stageTunnel            // talking to one that speaks HTTP
 	stageProxyTLS
 	stageTLS
 )
@@ -186,7 +188,11 @@ func (t *transport) tryProxy(ctx context.Context, addr string) (net.Conn, error)
 	}
 	if out, err = t.openTunnel(ctx, out, addr); err != nil {
 		c.Close()
-		return nil, &dialError{stageProxy, err}
+		stage := stageProxy
+		if strings.HasPrefix(proxy.Scheme, "http") {
+			stage = stageTunnel
+		}
+		return nil, &dialError{stage, err}
 	}
 	return out, nil
 }

@@ -117,13 +117,22 @@ func (u *URL) HostHeader() string { return string(u.AppendHostHeader(nil)) }
 
 // AppendHostHeader appends [URL.HostHeader] to dst.
 func (u *URL) AppendHostHeader(dst []byte) []byte {
-	host := withoutZone(u.Host)
+	return u.appendHostHeader(dst, strings.TrimSuffix(withoutZone(u.Host), "."))
+}
+
+// AppendTunnelHostHeader is [URL.AppendHostHeader] for a request in a tunnel,
+// where the reference keeps a trailing dot.
+func (u *URL) AppendTunnelHostHeader(dst []byte) []byte {
+	return u.appendHostHeader(dst, withoutZone(u.Host))
+}
+
+func (u *URL) appendHostHeader(dst []byte, host string) []byte {
 	if strings.IndexByte(host, ':') >= 0 {
 		dst = append(dst, '[')
 		dst = append(dst, host...)
 		dst = append(dst, ']')
 	} else {
-		dst = append(dst, strings.TrimSuffix(host, ".")...)
+		dst = append(dst, host...)
 	}
 	if u.Port == "" || u.Port == u.defaultPort() {
 		return dst

@@ -409,3 +409,19 @@ func BenchmarkResolve(b *testing.B) {
 		}
 	}
 }
+
+// In a tunnel a trailing dot stays; all else is as outside of one.
+func TestAppendTunnelHostHeader(t *testing.T) {
+	for raw, want := range map[string]string{
+		"https://a.test./":             "a.test.",
+		"https://a.test/":              "a.test",
+		"https://a.test.:8443/":        "a.test.:8443",
+		"https://a.test:443/":          "a.test",
+		"https://[fe80::1%25lo]:8443/": "[fe80::1]:8443",
+	} {
+		u := prepared(t, raw)
+		if got := string(u.AppendTunnelHostHeader([]byte("x "))); got != "x "+want {
+			t.Errorf("%q: got %q want %q", raw, got, "x "+want)
+		}
+	}
+}
