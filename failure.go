@@ -160,14 +160,21 @@ func (t *trip) classify(err error) *Error {
 	case t.conn != nil && conflictingLengths(t.conn.Framing(t.turn)):
 		e.extra = ErrInvalidHeader
 	}
+	e.Err = t.endedEarly(err)
+	return e
+}
+
+// endedEarly adds to an error that the server closed the connection, and
+// whether it did so within a response, where net/http's error does not tell.
+func (t *trip) endedEarly(err error) error {
 	switch {
 	case t.conn == nil:
 	case t.conn.Cut(t.turn):
-		e.Err = alsoError{err, io.ErrUnexpectedEOF}
+		return alsoError{err, io.ErrUnexpectedEOF}
 	case t.conn.Over() && !errors.Is(err, io.EOF):
-		e.Err = alsoError{err, io.EOF}
+		return alsoError{err, io.EOF}
 	}
-	return e
+	return err
 }
 
 // conflictingLengths reports whether a head has two lengths that differ, in

@@ -172,14 +172,9 @@ func cutFraming(head []byte) (name, value, rest []byte) {
 	if end == 0 || line[0]|0x20 != 'c' && line[0]|0x20 != 't' {
 		return nil, nil, rest
 	}
-	colon := bytes.IndexByte(line, ':')
-	if colon < 0 {
-		return nil, nil, rest
-	}
-	name = line[:colon]
-	switch {
-	case isName(name, "Connection"), isName(name, "Content-Length"), isName(name, "Transfer-Encoding"):
-		return name, line[colon+1:], rest
+	name, value, found := bytes.Cut(line, []byte(":"))
+	if found && (isName(name, "Connection") || isName(name, "Content-Length") || isName(name, "Transfer-Encoding")) {
+		return name, value, rest
 	}
 	return nil, nil, rest
 }
