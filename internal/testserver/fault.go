@@ -105,16 +105,6 @@ type Answer struct {
 	DripEvery time.Duration
 }
 
-// ends reports whether the answer leaves no connection.
-func (a *Answer) ends() bool {
-	for _, e := range [...]Effect{a.OnAccept, a.OnHead, a.OnUpload, a.OnResponse, a.OnBody, a.OnEnd} {
-		if e != Nothing {
-			return true
-		}
-	}
-	return false
-}
-
 // head is the head of the response, with its blank line.
 func (a *Answer) head(n int) string {
 	var b strings.Builder
