@@ -20,14 +20,27 @@ import (
 // the first call that can return one. An Option may be used many times and by
 // many goroutines at once, unless it holds a reader.
 type Option interface {
-	// name is how errors call it.
-	name() string
-	// scope tells where it may stand.
-	scope() scope
-	// apply fills it in.
-	apply(r *Request) error
-	// remove fills in that it is to be left out.
-	remove(r *Request) error
+	// label tells what it is and where it may stand.
+	label() optionLabel
+	// fill fills it in or, where omit is true, that it is to be left out.
+	fill(r *Request, omit bool) error
+}
+
+// optionLabel is what is known of an option before it is filled in. Its text is
+// put together where an error needs it alone: most calls have several options.
+type optionLabel struct {
+	is    string // the function or type that makes the option
+	key   string // the name that the option sets
+	keyed bool   // whether it is one name's
+	at    scope  // where it may stand
+}
+
+// String is what errors call the option: no value is in it.
+func (l optionLabel) String() string {
+	if l.keyed {
+		return l.is + "(" + quoteName(l.key) + ")"
+	}
+	return l.is
 }
 
 // scope is a set of the places where an option may stand.
@@ -57,11 +70,11 @@ func (r *Request) apply(opts []Option, at scope) {
 			r.fail(invalidOption("option is nil"))
 			continue
 		}
-		if o.scope()&at == 0 {
-			r.fail(invalidOption("%s makes no sense in %s", o.name(), at))
+		if l := o.label(); l.at&at == 0 {
+			r.fail(invalidOption("%s makes no sense in %s", l, at))
 			continue
 		}
-		if err := o.apply(r); err != nil {
+		if err := o.fill(r, false); err != nil {
 			r.fail(err)
 		}
 	}
@@ -85,19 +98,21 @@ func Without(opts ...Option) Option { return withoutOption(opts) }
 
 type withoutOption []Option
 
-func (o withoutOption) name() string { return "Without" }
-
-func (o withoutOption) scope() scope {
-	s := scopeAny
+// label has the places in which each of the options may stand.
+func (o withoutOption) label() optionLabel {
+	l := optionLabel{is: "Without", at: scopeAny}
 	for _, opt := range o {
 		if opt != nil {
-			s &= opt.scope()
+			l.at &= opt.label().at
 		}
 	}
-	return s
+	return l
 }
 
-func (o withoutOption) apply(r *Request) error {
+func (o withoutOption) fill(r *Request, omit bool) error {
+	if omit {
+		return invalidOption("Without cannot be left out")
+	}
 	if len(o) == 0 {
 		return invalidOption("Without names nothing")
 	}
@@ -105,15 +120,11 @@ func (o withoutOption) apply(r *Request) error {
 		if opt == nil {
 			return invalidOption("Without was given nil")
 		}
-		if err := opt.remove(r); err != nil {
+		if err := opt.fill(r, true); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func (o withoutOption) remove(*Request) error {
-	return invalidOption("Without cannot be left out")
 }
 
 // pairOption is the option of a name and a value: one allocation, since most
@@ -137,22 +148,33 @@ const (
 	pairProxy
 )
 
-func (o *pairOption) name() string {
-	return [...]string{"Param", "Form", "Header", "HeaderBytes", "SecretHeader", "Cookie", "Proxy"}[o.kind] +
-		"(" + quoteName(o.key) + ")"
-}
-
-func (o *pairOption) scope() scope {
+// label is a switch and no table, so that it is read at no cost.
+func (o *pairOption) label() optionLabel {
+	l := optionLabel{key: o.key, keyed: true, at: scopeSession | scopeRequest}
 	switch o.kind {
+	case pairParam:
+		l.is = "Param"
 	case pairForm:
-		return scopeRequest
+		l.is, l.at = "Form", scopeRequest
+	case pairHeader:
+		l.is = "Header"
+	case pairHeaderBytes:
+		l.is = "HeaderBytes"
+	case pairSecret:
+		l.is = "SecretHeader"
+	case pairCookie:
+		l.is = "Cookie"
 	case pairProxy:
-		return scopeAny
+		l.is, l.at = "Proxy", scopeAny
 	}
-	return scopeSession | scopeRequest
+	return l
 }
 
-func (o *pairOption) apply(r *Request) error {
+func (o *pairOption) fill(r *Request, omit bool) error {
+	if omit {
+		o.leaveOut(r)
+		return nil
+	}
 	switch o.kind {
 	case pairParam:
 		o.addTo(&r.Params)
@@ -167,13 +189,18 @@ func (o *pairOption) apply(r *Request) error {
 	case pairCookie:
 		r.Cookies = append(r.Cookies, &http.Cookie{Name: o.key, Value: o.value, Path: "/"})
 	case pairProxy:
-		r.Proxies = maps.Clone(r.Proxies)
-		if r.Proxies == nil {
-			r.Proxies = ProxyMap{}
-		}
-		r.Proxies[o.key] = o.value
+		r.setProxy(o.key, o.value)
 	}
 	return nil
+}
+
+// setProxy sets one proxy in a copy of the map, which may be shared.
+func (r *Request) setProxy(key, url string) {
+	r.Proxies = maps.Clone(r.Proxies)
+	if r.Proxies == nil {
+		r.Proxies = ProxyMap{}
+	}
+	r.Proxies[key] = url
 }
 
 func (o *pairOption) addTo(fs *Fields) {
@@ -184,7 +211,8 @@ func (o *pairOption) addTo(fs *Fields) {
 	fs.Add(o.key, o.more...)
 }
 
-func (o *pairOption) remove(r *Request) error {
+// leaveOut fills in the value of each kind that stands for None.
+func (o *pairOption) leaveOut(r *Request) {
 	switch o.kind {
 	case pairParam:
 		r.Params.Add(o.key)
@@ -195,16 +223,15 @@ func (o *pairOption) remove(r *Request) error {
 	case pairCookie:
 		r.Cookies = append(r.Cookies, &http.Cookie{Name: o.key, MaxAge: -1})
 	case pairProxy:
-		return (&pairOption{kind: pairProxy, key: o.key, value: proxyOmitted}).apply(r)
+		r.setProxy(o.key, proxyOmitted)
 	}
-	return nil
 }
 
 // String names the option and what it sets, and not the value.
-func (o *pairOption) String() string { return o.name() }
+func (o *pairOption) String() string { return o.label().String() }
 
 // GoString is the same.
-func (o *pairOption) GoString() string { return o.name() }
+func (o *pairOption) GoString() string { return o.label().String() }
 
 func newPair(kind pairKind, key string, values []string) Option {
 	if len(values) == 1 {
@@ -324,13 +351,18 @@ func JSON(v any) Option { return &jsonOption{v} }
 type jsonOption struct{ value any }
 
 // String names the option, and not its value.
-func (o *jsonOption) String() string   { return o.name() }
-func (o *jsonOption) GoString() string { return o.name() }
+func (o *jsonOption) String() string   { return o.label().is }
+func (o *jsonOption) GoString() string { return o.label().is }
 
-func (o *jsonOption) name() string            { return "JSON" }
-func (o *jsonOption) scope() scope            { return scopeRequest }
-func (o *jsonOption) apply(r *Request) error  { r.JSON = o.value; return nil }
-func (o *jsonOption) remove(r *Request) error { r.JSON = nil; return nil }
+func (o *jsonOption) label() optionLabel { return optionLabel{is: "JSON", at: scopeRequest} }
+
+func (o *jsonOption) fill(r *Request, omit bool) error {
+	r.JSON = o.value
+	if omit {
+		r.JSON = nil
+	}
+	return nil
+}
 
 // File adds a file to a multipart body. Its content is streamed when the
 // request is sent.
@@ -380,21 +412,24 @@ type authOption struct {
 }
 
 // String names the option, and not its value.
-func (o *authOption) String() string   { return o.name() }
-func (o *authOption) GoString() string { return o.name() }
+func (o *authOption) String() string   { return o.is }
+func (o *authOption) GoString() string { return o.is }
 
-func (o *authOption) name() string { return o.is }
-func (o *authOption) scope() scope { return scopeSession | scopeRequest }
-
-func (o *authOption) apply(r *Request) error {
-	if o.auth == nil {
-		return invalidOption("Auth is nil; NoAuth stands for none")
-	}
-	r.Auth = o.auth
-	return nil
+func (o *authOption) label() optionLabel {
+	return optionLabel{is: o.is, at: scopeSession | scopeRequest}
 }
 
-func (o *authOption) remove(r *Request) error { r.Auth = NoAuth; return nil }
+func (o *authOption) fill(r *Request, omit bool) error {
+	switch {
+	case omit:
+		r.Auth = NoAuth
+	case o.auth == nil:
+		return invalidOption("Auth is nil; NoAuth stands for none")
+	default:
+		r.Auth = o.auth
+	}
+	return nil
+}
 
 // Timeout limits connecting and each wait for bytes to d apiece. It is no
 // limit on the whole; see [TotalTimeout]. Zero waits for ever.
@@ -421,19 +456,19 @@ type timeoutOption struct {
 	connect, read, total bool
 }
 
-func (o *timeoutOption) name() string { return o.is }
-func (o *timeoutOption) scope() scope { return scopeAny }
+func (o *timeoutOption) label() optionLabel { return optionLabel{is: o.is, at: scopeAny} }
 
-func (o *timeoutOption) apply(r *Request) error {
+// fill points the limits at the option's own duration, which nobody changes. To
+// leave one out is to wait for ever.
+func (o *timeoutOption) fill(r *Request, omit bool) error {
+	if omit {
+		o.set(&r.Timeouts, new(time.Duration))
+		return nil
+	}
 	o.set(&r.Timeouts, &o.d)
 	if o.d < 0 {
 		return invalidOption("%s %v is below zero; zero waits for ever", o.is, o.d)
 	}
-	return nil
-}
-
-func (o *timeoutOption) remove(r *Request) error {
-	o.set(&r.Timeouts, new(time.Duration))
 	return nil
 }
 
@@ -575,10 +610,15 @@ type funcOption struct {
 	unset func(*Request)
 }
 
-func (o *funcOption) name() string            { return o.is }
-func (o *funcOption) scope() scope            { return o.at }
-func (o *funcOption) apply(r *Request) error  { return o.set(r) }
-func (o *funcOption) remove(r *Request) error { o.unset(r); return nil }
+func (o *funcOption) label() optionLabel { return optionLabel{is: o.is, at: o.at} }
+
+func (o *funcOption) fill(r *Request, omit bool) error {
+	if omit {
+		o.unset(r)
+		return nil
+	}
+	return o.set(r)
+}
 
 // setting is an option on how to send.
 func setting(name string, set, unset func(*Settings)) *funcOption {
@@ -589,10 +629,12 @@ func setting(name string, set, unset func(*Settings)) *funcOption {
 	}
 }
 
-func (s Settings) name() string { return "Settings" }
-func (s Settings) scope() scope { return scopeAny }
+func (s Settings) label() optionLabel { return optionLabel{is: "Settings", at: scopeAny} }
 
-func (s Settings) apply(r *Request) error {
+func (s Settings) fill(r *Request, omit bool) error {
+	if omit {
+		return invalidOption("Settings cannot be left out as a whole")
+	}
 	proxies := r.Proxies
 	if s.Proxies != nil {
 		proxies = maps.Clone(proxies)
@@ -604,10 +646,6 @@ func (s Settings) apply(r *Request) error {
 	r.Settings = mergeSettings(r.Settings, s)
 	r.Proxies = proxies
 	return nil
-}
-
-func (s Settings) remove(*Request) error {
-	return invalidOption("Settings cannot be left out as a whole")
 }
 
 // openFile opens a file for a part of a multipart body.
