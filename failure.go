@@ -128,7 +128,20 @@ func (e *Error) lost(p *PreparedRequest, sent int) bool {
 	return !e.MaybeSent || sent+e.sends < 2 && replayable(p)
 }
 
+// classify is the error of a trip that got no response: by what we know, where
+// we ended it ourselves or noted the reason before, else by what the
+// connection shows.
 func (t *trip) classify(err error) *Error {
+	if e := t.known(err); e != nil {
+		return e
+	}
+	return t.broken(err)
+}
+
+// known is the error of a trip that did not fail by itself. The order counts:
+// where several hold, what the caller did comes first, and what the transport
+// makes of it, often a closed connection, is not asked.
+func (t *trip) known(err error) *Error {
 	if e := contextFailure(t.parent); e != nil {
 		return e
 	}
@@ -148,9 +161,13 @@ func (t *trip) classify(err error) *Error {
 		e.dialled = true
 		return e
 	}
-	if own, ok := errors.AsType[*Error](err); ok {
-		return own
-	}
+	own, _ := errors.AsType[*Error](err)
+	return own
+}
+
+// broken is the error of a connection that broke before the response's head
+// was whole.
+func (t *trip) broken(err error) *Error {
 	e := &Error{kind: ErrConnection, Err: err}
 	switch {
 	case isTLS(err):
