@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -103,6 +104,13 @@ type Answer struct {
 	// Drip, when not zero, sends that many bytes at a time, DripEvery apart.
 	Drip      int
 	DripEvery time.Duration
+}
+
+// closes reports whether the response says that it is the connection's last.
+func (a *Answer) closes() bool {
+	return slices.ContainsFunc(a.Header, func(line string) bool {
+		return strings.EqualFold(strings.ReplaceAll(line, " ", ""), "connection:close")
+	})
 }
 
 // head is the head of the response, with its blank line.
