@@ -234,7 +234,13 @@ func (p *Part) head() (string, error) {
 
 // formParam is name="value", escaped as HTML has it and urllib3 does.
 func formParam(name, value string) string {
-	return name + `="` + formEscaper.Replace(value) + `"`
+	return name + `="` + escapeForm(value) + `"`
 }
 
-var formEscaper = strings.NewReplacer(`"`, "%22", "\r", "%0D", "\n", "%0A")
+// escapeForm escapes what would end the value. Hardly any name holds such.
+func escapeForm(value string) string {
+	if !strings.ContainsAny(value, "\"\r\n") {
+		return value
+	}
+	return strings.NewReplacer(`"`, "%22", "\r", "%0D", "\n", "%0A").Replace(value)
+}

@@ -554,10 +554,17 @@ func checkHooks(option string, hooks []Hook) error {
 
 // Stream leaves the body to be read by the caller, who must close the
 // response.
-func Stream() Option { return streamOption }
+func Stream() Option { return streamOption{} }
 
-var streamOption = setting("Stream", func(s *Settings) { s.Stream = new(true) },
-	func(s *Settings) { s.Stream = new(false) })
+// streamOption is empty, so that making one costs nothing.
+type streamOption struct{}
+
+func (streamOption) label() optionLabel { return optionLabel{is: "Stream", at: scopeAny} }
+
+func (streamOption) fill(r *Request, omit bool) error {
+	r.Stream = new(!omit)
+	return nil
+}
 
 // Verify checks servers' certificates against the system's roots, or does not
 // check them at all, which is for tests alone: anyone on the way can then read

@@ -1,7 +1,6 @@
 package charset
 
 import (
-	"embed"
 	"math"
 	"path"
 	"strings"
@@ -10,27 +9,20 @@ import (
 	"unicode/utf8"
 )
 
-// languageFiles holds a text in each language that detection knows. Its first
-// line has the encodings that the language is written in, the likeliest first,
-// the second the letters besides a to z; the rest is ordinary prose, from which
-// the frequencies of letters and of their pairs are counted.
-//
-//go:embed data/languages
-var languageFiles embed.FS
-
-// languages counts the texts when detection first needs them.
+// languages counts the texts when detection first needs them. There is a file
+// for each language that detection knows. Its first line has the encodings that
+// the language is written in, the likeliest first, the second the letters
+// besides a to z; the rest is ordinary prose, from which the frequencies of
+// letters and of their pairs are counted.
 var languages = sync.OnceValue(func() []*language {
-	const dir = "data/languages"
+	const dir = "languages"
 	var all []*language
-	entries, err := languageFiles.ReadDir(dir)
+	entries, err := dataFiles.ReadDir(path.Join(dataDir, dir))
 	if err != nil {
 		return nil // Cannot be: the files are part of the program.
 	}
 	for _, e := range entries {
-		text, err := languageFiles.ReadFile(path.Join(dir, e.Name()))
-		if err == nil {
-			all = append(all, newLanguage(string(text)))
-		}
+		all = append(all, newLanguage(dataFile(path.Join(dir, e.Name()))))
 	}
 	return all
 })
@@ -62,7 +54,7 @@ type language struct {
 // Thai apart.
 const commonRunes = 0x700
 
-// newLanguage counts a file of languageFiles.
+// newLanguage counts a file of [languages].
 func newLanguage(file string) *language {
 	first, rest, _ := strings.Cut(file, "\n")
 	letters, text, _ := strings.Cut(rest, "\n")
