@@ -184,11 +184,11 @@ func (s *Session) prepare(ctx context.Context, p *PreparedRequest, r *Request) e
 	if r.Auth == nil {
 		r.Auth = s.Auth
 	}
-	headers := s.Headers
-	if headers.fields == nil {
-		headers.fields = defaultFields
+	own, defaults := s.Headers, defaultFields()
+	if own.fields == nil {
+		own.fields = defaults[:]
 	}
-	headers = mergeHeaders(p.room[:], headers, r.Headers)
+	headers := mergeHeaders(p.room[:], own, r.Headers)
 	if r.Auth == nil && !s.IgnoreEnv && !headers.Has("Authorization") {
 		r.netrc = &s.env
 	}
