@@ -114,7 +114,7 @@ func scanHead(head []byte) headScan {
 // bodyLength returns the length of the body by its head (RFC 9112, 6.3), or
 // -1 where that does not tell.
 func (s headScan) bodyLength(head []byte, bodiless bool) int64 {
-	_, status, _ := bytes.Cut(head, []byte(" "))
+	status := statusOf(head)
 	switch {
 	case bodiless || bytes.HasPrefix(status, []byte("204")) || bytes.HasPrefix(status, []byte("304")):
 		return 0
@@ -122,6 +122,14 @@ func (s headScan) bodyLength(head []byte, bodiless bool) int64 {
 		return -1
 	}
 	return s.length
+}
+
+// statusOf returns a head's first line from the status on. It may stand behind
+// several blanks, as net/http takes it.
+func statusOf(head []byte) []byte {
+	line, _ := cutLine(head)
+	_, status, _ := bytes.Cut(line, []byte(" "))
+	return bytes.TrimLeft(status, " ")
 }
 
 // headEnd returns where a head ends in b, or -1. Lines may end with a bare
@@ -144,7 +152,7 @@ func headEnd(b []byte, from int) int {
 
 // interim reports whether a head is that of a 1xx, which another follows.
 func interim(head []byte) bool {
-	_, status, _ := bytes.Cut(head, []byte(" "))
+	status := statusOf(head)
 	return bytes.HasPrefix(status, []byte("1")) && !bytes.HasPrefix(status, []byte("101"))
 }
 
@@ -164,24 +172,37 @@ func framingFields(head []byte) []Field {
 // message is framed it returns that, else a nil name. The names differ in
 // length, by which the caller tells them apart.
 func cutFraming(head []byte) (name, value, rest []byte) {
-	end := bytes.IndexByte(head, '\n')
-	if end < 0 {
-		end = len(head) - 1
-	}
-	line, rest := head[:end], head[end+1:]
-	if end == 0 || line[0]|0x20 != 'c' && line[0]|0x20 != 't' {
+	line, rest := cutLine(head)
+	if len(line) == 0 || line[0]|0x20 != 'c' && line[0]|0x20 != 't' {
 		return nil, nil, rest
 	}
-	colon := bytes.IndexByte(line, ':')
-	if colon < 0 {
+	name, value, found := bytes.Cut(line, []byte(":"))
+	if !found {
 		return nil, nil, rest
 	}
-	name = line[:colon]
 	switch {
 	case isName(name, "Connection"), isName(name, "Content-Length"), isName(name, "Transfer-Encoding"):
-		return name, line[colon+1:], rest
+		value, rest = unfold(value, rest)
+		return name, value, rest
 	}
 	return nil, nil, rest
+}
+
+// cutLine cuts the first line off b; its line feed is in neither part.
+func cutLine(b []byte) (line, rest []byte) {
+	line, rest, _ = bytes.Cut(b, []byte("\n"))
+	return line, rest
+}
+
+// unfold adds to a value the lines that go on with it: those that begin with a
+// blank (RFC 9112, section 5.2: obsolete, but net/http takes them).
+func unfold(value, rest []byte) (whole, after []byte) {
+	for len(rest) > 0 && (rest[0] == ' ' || rest[0] == '\t') {
+		var line []byte
+		line, rest = cutLine(rest)
+		value = bytes.Join([][]byte{bytes.TrimSpace(value), bytes.TrimSpace(line)}, []byte(" "))
+	}
+	return value, rest
 }
 
 // isName reports whether b is a name, in any letter case.
