@@ -58,10 +58,10 @@ type HTTPAdapter struct {
 	// Zero means 1 MiB.
 	MaxHeaderBytes int64
 
-	mu         sync.Mutex
-	transports map[transportKey]*transport
-	order      []transportKey            // of transports, the least recently used first
-	last       atomic.Pointer[transport] // the one at the end of order
+	mu         sync.Mutex                  // guards transports and order
+	transports map[transportKey]*transport // at most maxTransports
+	order      []transportKey              // of transports, the least recently used first
+	last       atomic.Pointer[transport]   // the one at the end of order
 }
 
 // TLSSettings are an adapter's settings of TLS. The zero value is Go's
@@ -170,6 +170,8 @@ func checkFraming(p *PreparedRequest) error {
 	bad := func(name, why string) error {
 		return &Error{kind: ErrInvalidHeader, reason: "header " + name + " " + why}
 	}
+	// Two of these are how requests are smuggled: one peer on the way goes by the
+	// first, another by the last (RFC 9112, section 11.2).
 	for _, name := range [...]string{"Content-Length", "Transfer-Encoding", "Host"} {
 		if i := p.Headers.index(name, 0); i >= 0 && p.Headers.index(name, i+1) >= 0 {
 			return bad(name, "is given more than once")
@@ -278,6 +280,8 @@ func (a *HTTPAdapter) transport(rt *route) *transport {
 	return t
 }
 
+// transportLocked finds or makes the transport for a key and puts it at the end
+// of order, the place of the most recently used.
 func (a *HTTPAdapter) transportLocked(rt *route) *transport {
 	t, ok := a.transports[rt.key]
 	if ok {

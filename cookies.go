@@ -111,8 +111,10 @@ const AnyHost = "*"
 // all. Domain is compared as it is stored: ".a.test" with a Domain attribute,
 // "a.test" without, [AnyHost] for those of the caller's without a domain.
 type CookieScope struct {
+	// Domain is in any letter case; empty is any.
 	Domain string
-	Path   string
+	// Path is that of the cookie and not of a request; empty is any.
+	Path string
 }
 
 // holds reports whether the scope selects a cookie. Domains are lower-case in

@@ -197,9 +197,11 @@ func (e *HTTPError) Is(target error) bool { return target == ErrHTTP || target =
 // ProxyRefusedError is the answer of a proxy that did not open a tunnel. It
 // is the cause of an [ErrProxy] error.
 type ProxyRefusedError struct {
-	// StatusCode and Status are those of the proxy's answer.
+	// StatusCode is that of the proxy's answer, such as 407.
 	StatusCode int
-	Status     string
+	// Status is the code with its phrase, such as "407 Proxy Authentication
+	// Required". It is the proxy's text, to be escaped before it is shown.
+	Status string
 	// Header is the proxy's.
 	Header http.Header
 	// Body is the start of the proxy's answer, at most 4 KiB.

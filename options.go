@@ -53,6 +53,7 @@ const (
 	scopeAny = scopeSession | scopeRequest | scopeSend
 )
 
+// String is the place as errors name it.
 func (s scope) String() string {
 	switch s {
 	case scopeSession:

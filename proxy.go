@@ -309,6 +309,7 @@ type bypassHost struct {
 	addr       netip.Addr // not valid for an address that nothing can match
 }
 
+// newBypassHost reads a host once, for all entries of a list.
 func newBypassHost(host, port string) bypassHost {
 	if strings.HasPrefix(host, "[") {
 		host = strings.TrimSuffix(host[1:], "]")
@@ -351,6 +352,8 @@ func (h bypassHost) matches(entry string) bool {
 	}
 }
 
+// matchesName compares by whole labels: "a.test" names "x.a.test", and does not
+// name "xa.test".
 func (h bypassHost) matchesName(entry string) bool {
 	if strings.HasPrefix(entry, "*.") {
 		entry = entry[1:]
@@ -367,6 +370,7 @@ func (h bypassHost) matchesName(entry string) bool {
 	return above == 0 || h.name[above-1] == '.'
 }
 
+// matchesAddr compares an address with an entry that is one, or a network.
 func (h bypassHost) matchesAddr(entry string) bool {
 	if !h.addr.IsValid() {
 		return false

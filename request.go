@@ -105,6 +105,8 @@ type Limits struct {
 
 // Field is a name and a value of a query or a form.
 type Field struct {
+	// Name and Value are bytes that are encoded when they are sent; both may
+	// be empty.
 	Name, Value string
 	// Omit leaves out the session's fields of that name; Value is not used.
 	Omit bool

@@ -22,9 +22,11 @@ import (
 // whose body was read may be used by many goroutines at once; one that
 // streams belongs to one.
 type Response struct {
-	// StatusCode is the status, such as 404, and Reason its phrase.
+	// StatusCode is the status, such as 404.
 	StatusCode int
-	Reason     string
+	// Reason is the phrase of the status line, as the server sent it and
+	// often empty; with HTTP/2, which has none, the usual one.
+	Reason string
 	// Proto is the protocol, such as "HTTP/1.1" or "HTTP/2.0".
 	Proto string
 	// URL is the one that answered, after redirects.

@@ -293,6 +293,7 @@ func (b *body) begin(r *Response) error {
 	return nil
 }
 
+// read is [Response.Read] by the state that the body is in.
 func (b *body) read(r *Response, p []byte) (int, error) {
 	switch b.state {
 	case bodyLoaded:
