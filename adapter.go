@@ -156,6 +156,7 @@ func checkSendable(p *PreparedRequest) error {
 	if err := p.target.CheckHost(); err != nil {
 		return urlError(err)
 	}
+	// Once more: a request may be changed after it was prepared.
 	if err := checkHeaders(&p.Headers); err != nil {
 		return err
 	}
@@ -227,6 +228,7 @@ type transportKey struct {
 // route finds the way for a request.
 func (a *HTTPAdapter) route(p *PreparedRequest, settings *Settings) (route, error) {
 	rt := route{key: transportKey{secure: p.target.Scheme == "https", guard: settings.Guard}}
+	// Better no request than one whose guard looks away.
 	if settings.Guard != nil && (a.UnixSocket != "" || a.Transport != nil) {
 		return rt, invalidOption("a guard cannot see the addresses of a Unix socket or of another transport")
 	}
@@ -236,6 +238,7 @@ func (a *HTTPAdapter) route(p *PreparedRequest, settings *Settings) (route, erro
 	if a.Transport != nil {
 		return rt, nil
 	}
+	// An empty value is a decision too, for a direct connection (PRX-1).
 	text, _ := selectProxy(p.target.Scheme, p.target.Host, settings.Proxies)
 	if text == "" {
 		return rt, nil
@@ -246,7 +249,10 @@ func (a *HTTPAdapter) route(p *PreparedRequest, settings *Settings) (route, erro
 	}
 	switch u.Scheme {
 	case "http", "https":
+		// PRX-6 and PRX-7: http is forwarded, https goes through a tunnel.
 		rt.forward = !rt.key.secure
+		// PRX-11, mended: the proxy's certificate is checked for http targets as
+		// well.
 		if u.Scheme == "https" {
 			rt.key.verify, rt.key.cert = settings.Verify, settings.Cert
 		}
@@ -294,6 +300,9 @@ func (a *HTTPAdapter) transportLocked(rt *route) *transport {
 	if a.transports == nil {
 		a.transports = map[transportKey]*transport{}
 	}
+	// Keys hold what callers choose freely, certificates and proxies with users:
+	// without a bound a service that has one for each of its users would keep
+	// connections for ever.
 	if len(a.order) >= maxTransports {
 		a.transports[a.order[0]].close()
 		delete(a.transports, a.order[0])

@@ -77,6 +77,8 @@ type errorKind struct {
 	parents []error
 }
 
+// newKind makes a kind. It returns an error, and no *errorKind, so that the
+// variables can be compared and nothing else.
 func newKind(name string, parents ...error) error {
 	return &errorKind{name: name, parents: parents}
 }
@@ -229,6 +231,7 @@ func shownURL(url string) string {
 // maxErrorText bounds an error's text, much of which may be a peer's.
 const maxErrorText = 1024
 
+// clipText makes a text fit for a log line: printable, and not too long.
 func clipText(s string) string {
 	s = printable(s)
 	if len(s) <= maxErrorText {

@@ -73,6 +73,8 @@ func contextFailure(ctx context.Context) *Error {
 	}
 	cause := context.Cause(ctx)
 	if !errors.Is(cause, err) {
+		// Both are to be found: the caller tests for context.Canceled, or for what
+		// he gave as the cause.
 		cause = causedError{err, cause}
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -224,6 +226,7 @@ func sourceFailure(err error) *Error {
 func (t *trip) maybeSent(err error) bool {
 	var dial *dialError
 	switch {
+	// An earlier connection took bytes of it, whatever became of this one.
 	case errors.Is(err, errTooManyResends), t.resends > 0:
 		return true
 	case errors.As(err, &dial), errors.Is(err, wire.ErrStale), t.armed.Load() == 0:
@@ -269,6 +272,8 @@ func dialFailure(d *dialError) *Error {
 	return &Error{kind: ErrConnection, Err: d.err}
 }
 
+// isTimeout reports whether an error says that time was up: a context's, or a
+// socket's.
 func isTimeout(err error) bool {
 	var ne net.Error
 	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &ne) && ne.Timeout()
@@ -286,6 +291,7 @@ func isTLS(err error) bool {
 	if errors.As(err, &record) || errors.As(err, &alert) || errors.As(err, &verify) || errors.As(err, &unknown) {
 		return true
 	}
+	// So come alerts, whose type crypto/tls does not export.
 	return errors.As(err, &opErr) && (opErr.Op == "remote error" || opErr.Op == "local error")
 }
 
@@ -301,6 +307,8 @@ func (t *trip) bodyFailure(err error) error {
 	} else if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.ErrUnexpectedEOF) {
 		e.extra = ErrConnection
 	}
+	// net/http says io.EOF, or something of its own, where the peer closed in the
+	// middle: for a caller it is one thing.
 	if e.kind == ErrChunkedEncoding && t.conn != nil && t.conn.Cut(t.turn) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		e.Err, e.extra = alsoError{err, io.ErrUnexpectedEOF}, ErrConnection
 	}

@@ -440,6 +440,8 @@ func isSpace(c byte) bool {
 	return c == ' ' || '\t' <= c && c <= '\r' || 0x1c <= c && c <= 0x1f
 }
 
+// isASCII reports whether s has no byte beyond ASCII: nearly all values, which
+// then need no charset.
 func isASCII(s string) bool {
 	for i := range len(s) {
 		if s[i] >= 0x80 {

@@ -170,6 +170,8 @@ func (r proxyRules) environment(host, port string) ProxyMap {
 		return nil
 	}
 	noProxy, ok := r.call[noProxyKey]
+	// ENV-7: the call's list takes the place of the environment's, and does not
+	// add to it.
 	if !ok && r.sessionNoProxy {
 		noProxy, ok = r.session[noProxyKey]
 	}

@@ -138,6 +138,7 @@ func asking(method, url string, opts []Option) *Request {
 	return r
 }
 
+// asked puts back what asking took, emptied: it holds the caller's secrets.
 func asked(r *Request) {
 	*r = Request{}
 	requestPool.Put(r)
@@ -257,9 +258,13 @@ func (m *callSettings) merge(s *Session, p *PreparedRequest, call *Settings, bun
 	if err := m.check(); err != nil {
 		return inRequest(p, "send", err)
 	}
+	// Rule ENV-4, mended: a Verify of the call or of the session is a decision,
+	// and the environment does not overrule it.
 	if bundle && m.Verify.isZero() && !s.IgnoreEnv && p.target.Scheme == "https" {
 		m.Verify.CABundle = s.env.bundle()
 	}
+	// A guard checks the address that is dialled; behind a proxy of the
+	// environment's that would be the proxy's.
 	m.env = !s.IgnoreEnv && m.Guard == nil
 	m.Proxies = s.proxies(p, m, !bundle)
 	return nil
@@ -285,6 +290,8 @@ func (s *Session) jar() *CookieJar {
 // its adapter, hooks and cookies; then the body.
 func (c *chain) send(ctx context.Context, p *PreparedRequest) (*Response, error) {
 	set := &c.settings
+	// The limit holds for the body too. Whoever reads it last ends the limit: we
+	// do, or under Stream the caller by closing the response.
 	ctx, finish := limitTotal(ctx, valueOr(set.Timeouts.Total, 0))
 	r, err := c.exchange(ctx, p)
 	if err == nil && valueOr(set.AllowRedirects, true) {
@@ -316,9 +323,9 @@ func limitTotal(ctx context.Context, d time.Duration) (context.Context, func()) 
 // chain is a call on its way through redirects.
 type chain struct {
 	session    *Session
-	settings   callSettings
-	history    []*Response
-	challenges *challenges // nil before the first
+	settings   callSettings // proxies are those of the hop under way
+	history    []*Response  // redirects followed so far, the oldest first
+	challenges *challenges  // nil before the first
 
 	first trip // of the call's trips: all that a usual call needs, in one allocation
 }
@@ -351,6 +358,8 @@ func (c *chain) exchange(ctx context.Context, p *PreparedRequest) (*Response, er
 	return c.sendOn(ctx, adapter, p)
 }
 
+// sendOn is [chain.exchange] on an adapter that is known: the answer to a
+// challenge goes where the challenge came from.
 func (c *chain) sendOn(ctx context.Context, adapter Adapter, p *PreparedRequest) (*Response, error) {
 	start := time.Now()
 	var r *Response
@@ -366,6 +375,8 @@ func (c *chain) sendOn(ctx context.Context, adapter Adapter, p *PreparedRequest)
 	if r == nil {
 		return nil, inRequest(p, "send", &Error{kind: ErrConnection, reason: "adapter returned no response"})
 	}
+	// A clock may be too coarse to see a loopback exchange; zero would look as if
+	// nothing had been measured.
 	r.Elapsed = max(time.Since(start), 1)
 	r.follow = c
 	if c.challenges != nil && len(c.challenges.refused) > 0 {
@@ -386,6 +397,8 @@ func (c *chain) respond(ctx context.Context, adapter Adapter, p *PreparedRequest
 			return answered, err
 		}
 	}
+	// A hook may give another response in the place of this one. The first is
+	// closed then, unless the other reads from its body.
 	given := r
 	r, err := runHooks(ctx, p.Hooks, r)
 	if err != nil {
@@ -471,11 +484,13 @@ func (c *chain) followAll(ctx context.Context, r *Response) (*Response, error) {
 		}
 		r.body.drain(r)
 		c.history = append(c.history, r)
+		// RED-19, mended: sent again, such a body would be empty or cut.
 		if p.Body != nil && !p.Body.Replayable() {
 			return nil, withResponse(inRequest(p, "redirect", &Error{
 				kind: ErrUnrewindableBody, reason: "the body can be sent only once, and the redirect asks for it again",
 			}), r)
 		}
+		// RED-16: another scheme or host may have another proxy, or none.
 		c.settings.Proxies = c.session.proxies(p, &c.settings, true)
 		from := r
 		if r, err = c.exchange(ctx, p); err != nil {
@@ -503,6 +518,8 @@ func (c *chain) next(ctx context.Context, r *Response) (*PreparedRequest, error)
 			kind: ErrTooManyRedirects, reason: "exceeded " + itoa(int64(limit)) + " redirects",
 		}), r)
 	}
+	// The next request is made of the one that the caller sent, not of the answer
+	// to a challenge: its Authorization is good for one URI.
 	p, err := c.session.redirect(ctx, r.base(), r.StatusCode, location)
 	if err != nil {
 		return nil, withResponse(err, r)

@@ -23,15 +23,16 @@ type body struct {
 	trailer *http.Header          // filled in at the end of raw
 
 	state   bodyState
-	decoder io.ReadCloser
-	rawRead int64
-	read64  int64 // decoded bytes handed out
-	data    []byte
-	pos     int // of Read within data
-	err     error
-	closed  bool
+	decoder io.ReadCloser // nil before the first read, and without codings
+	rawRead int64         // bytes read of raw
+	read64  int64         // decoded bytes handed out
+	data    []byte        // the whole, or what came before an error
+	pos     int           // of Read within data
+	err     error         // what ended the reading; it stays
+	closed  bool          // raw is given back
 }
 
+// bodyState says which readers may begin. It never goes back.
 type bodyState uint8
 
 const (
@@ -96,6 +97,8 @@ func (b *body) consumedError(r *Response) error {
 
 // expect is how much room to make at first.
 func (b *body) expect() int {
+	// A coded body has another size than its length says, and one beyond the
+	// limit is not made room for.
 	if b.length < 0 || b.decoder != nil || b.limits.Body > 0 && b.length > b.limits.Body {
 		return 0
 	}
@@ -158,6 +161,7 @@ func join(pieces []*[]byte, n int) []byte {
 	return out
 }
 
+// eofIsNil is for those who have read to the end on purpose.
 func eofIsNil(err error) error {
 	if err == io.EOF {
 		return nil
@@ -182,6 +186,8 @@ func (b *body) start(r *Response) error {
 	return nil
 }
 
+// coding is the limits as the decoders take them: zero is none there, and below
+// zero is none here.
 func (l Limits) coding() coding.Limits {
 	return coding.Limits{MaxBytes: max(l.Body, 0), MaxRatio: max(l.Expansion, 0)}
 }
@@ -211,6 +217,7 @@ func (b *body) step(r *Response, p []byte) (int, error) {
 	}
 	b.read64 += int64(n)
 	if limit := b.limits.Body; limit > 0 && b.read64 > limit {
+		// What is within the limit is handed out, and the error with it.
 		n -= int(min(b.read64-limit, int64(n)))
 		err = &Error{kind: ErrTooLarge, reason: "body is larger than the limit of " + itoa(limit) + " bytes"}
 	}
