@@ -6,7 +6,12 @@ import (
 )
 
 // Field is a field of a response's head.
-type Field struct{ Name, Value string }
+type Field struct {
+	// Name is spelled as the server did.
+	Name string
+	// Value is bytes as they were sent, without blanks around them.
+	Value string
+}
 
 // headWatch keeps the fields that frame a response, as they were sent:
 // net/http takes them out of the headers that it hands over. It belongs to
@@ -35,6 +40,7 @@ const maxWatchedHead = 64 << 10
 // framing fields once its head is whole, where it has some that net/http
 // takes out. A head that one read brings whole is not copied.
 func (h *headWatch) take(turn int64, bodiless bool, b []byte) *framing {
+	// The buffer is kept from response to response.
 	if h.turn != turn {
 		*h = headWatch{turn: turn, buf: h.buf[:0], bodiless: bodiless, expect: -1}
 	}
@@ -44,6 +50,8 @@ func (h *headWatch) take(turn int64, bodiless bool, b []byte) *framing {
 	}
 	h.size += int64(len(b))
 	head, seen := b, 0
+	// The end of the head may lie across two reads: the last three bytes of what
+	// was there are looked at again.
 	if len(h.buf) > 0 {
 		seen = max(len(h.buf)-3, 0)
 		h.buf = append(h.buf, b...)
@@ -53,9 +61,13 @@ func (h *headWatch) take(turn int64, bodiless bool, b []byte) *framing {
 		end := headEnd(head, seen)
 		if end < 0 {
 			h.buf = append(h.buf[:0], head...)
+			// Of a head beyond all measure nothing is known, as of a connection
+			// without a watch; [Conn.MaxHead] ends it.
 			h.done = len(h.buf) > maxWatchedHead
 			return nil
 		}
+		// A 1xx is followed by the head of the response proper, maybe in the same
+		// read.
 		if !interim(head) {
 			h.done, h.size = true, 0
 			h.got = int64(len(head) - end)
@@ -69,6 +81,8 @@ func (h *headWatch) take(turn int64, bodiless bool, b []byte) *framing {
 func (h *headWatch) finish(head []byte) *framing {
 	s := scanHead(head)
 	h.expect = s.bodyLength(head, h.bodiless)
+	// The usual response, with one length or none, is told of by net/http as it
+	// was sent.
 	if s.others == 0 && s.lengths < 2 {
 		return nil
 	}
