@@ -73,6 +73,8 @@ func (s *Session) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // Do sends a request by any method. See the package's [Do]; what the options
 // leave open is the session's.
+//
+// The method is any token; it is sent in upper case.
 func (s *Session) Do(ctx context.Context, method, url string, opts ...Option) (*Response, error) {
 	r := asking(method, url, opts)
 	defer asked(r)
@@ -80,6 +82,9 @@ func (s *Session) Do(ctx context.Context, method, url string, opts ...Option) (*
 }
 
 // Get sends a GET.
+//
+// A status such as 404 is no error: see [Response.RaiseForStatus]. What fails
+// is an [*Error], whose kind [errors.Is] tells.
 func (s *Session) Get(ctx context.Context, url string, opts ...Option) (*Response, error) {
 	return s.Do(ctx, http.MethodGet, url, opts...)
 }
@@ -100,11 +105,17 @@ func (s *Session) Head(ctx context.Context, url string, opts ...Option) (*Respon
 }
 
 // Post sends a POST.
+//
+// What it sends is an option: [JSON], [Form], [Body], [Files]. Redirects by
+// 301, 302 and 303 make it a GET without a body, as in Requests.
 func (s *Session) Post(ctx context.Context, url string, opts ...Option) (*Response, error) {
 	return s.Do(ctx, http.MethodPost, url, opts...)
 }
 
 // Put sends a PUT.
+//
+// It may go out twice: where a reused connection dies before it answers,
+// net/http's rule and RFC 9110, section 9.2.2, have it sent again.
 func (s *Session) Put(ctx context.Context, url string, opts ...Option) (*Response, error) {
 	return s.Do(ctx, http.MethodPut, url, opts...)
 }
@@ -121,6 +132,9 @@ func (s *Session) Delete(ctx context.Context, url string, opts ...Option) (*Resp
 
 // Request sends a request, as [Session.Prepare], [Session.MergeEnvironment]
 // and [Session.Send] would.
+//
+// r is not changed, and may be used again. Options are filled in by
+// [NewRequest]; an error of one of them surfaces here.
 func (s *Session) Request(ctx context.Context, r *Request) (*Response, error) {
 	own := *r
 	return s.request(ctx, &own)
@@ -165,6 +179,9 @@ func (s *Session) request(ctx context.Context, r *Request) (*Response, error) {
 
 // Prepare makes a request ready to send with the session's state: headers,
 // params, cookies, auth and hooks, and netrc unless [Session.IgnoreEnv].
+//
+// The request is not kept and not changed. Errors are of the kinds that
+// [Request.Prepare] has, and those of the auth.
 func (s *Session) Prepare(ctx context.Context, r *Request) (*PreparedRequest, error) {
 	p, own := new(PreparedRequest), *r
 	if err := s.prepare(ctx, p, &own); err != nil {
@@ -221,6 +238,9 @@ func (s *Session) MergeEnvironment(url string, opts ...Option) (Settings, error)
 // Send sends a prepared request. Options that say how to send may be given;
 // what they leave open is the session's. The environment's proxies count, its
 // certificate bundle and netrc do not: see [Session.MergeEnvironment].
+//
+// Where it follows redirects the response's History has what led there. p may
+// be sent again afterwards, if its body can be.
 func (s *Session) Send(ctx context.Context, p *PreparedRequest, opts ...Option) (*Response, error) {
 	if p == nil {
 		return nil, invalidOption("Send was given no request")
