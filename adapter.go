@@ -65,10 +65,10 @@ type HTTPAdapter struct {
 	// 4 KiB.
 	MaxTrailerBytes int
 
-	mu         sync.Mutex
-	transports map[transportKey]*transport
-	order      []transportKey            // of transports, the least recently used first
-	last       atomic.Pointer[transport] // the one at the end of order
+	mu         sync.Mutex                  // guards transports and order
+	transports map[transportKey]*transport // at most maxTransports
+	order      []transportKey              // of transports, the least recently used first
+	last       atomic.Pointer[transport]   // the one at the end of order
 }
 
 // TLSSettings are an adapter's settings of TLS. The zero value is Go's
@@ -164,6 +164,7 @@ func checkSendable(p *PreparedRequest) error {
 	if err := p.target.CheckHost(); err != nil {
 		return urlError(err)
 	}
+	// Once more: a request may be changed after it was prepared.
 	if err := checkHeaders(&p.Headers); err != nil {
 		return err
 	}
@@ -178,6 +179,8 @@ func checkFraming(p *PreparedRequest) error {
 	bad := func(name, why string) error {
 		return &Error{kind: ErrInvalidHeader, reason: "header " + name + " " + why}
 	}
+	// Two of these are how requests are smuggled: one peer on the way goes by the
+	// first, another by the last (RFC 9112, section 11.2).
 	for _, name := range [...]string{"Content-Length", "Transfer-Encoding", "Host"} {
 		if i := p.Headers.index(name, 0); i >= 0 && p.Headers.index(name, i+1) >= 0 {
 			return bad(name, "is given more than once")
@@ -233,6 +236,7 @@ type transportKey struct {
 // route finds the way for a request.
 func (a *HTTPAdapter) route(p *PreparedRequest, settings *Settings) (route, error) {
 	rt := route{key: transportKey{secure: p.target.Scheme == "https", guard: settings.Guard}}
+	// Better no request than one whose guard looks away.
 	if settings.Guard != nil && (a.UnixSocket != "" || a.Transport != nil) {
 		return rt, invalidOption("a guard cannot see the addresses of a Unix socket or of another transport")
 	}
@@ -242,6 +246,7 @@ func (a *HTTPAdapter) route(p *PreparedRequest, settings *Settings) (route, erro
 	if a.Transport != nil {
 		return rt, nil
 	}
+	// An empty value is a decision too, for a direct connection (PRX-1).
 	text, _ := selectProxy(p.target.Scheme, p.target.Host, settings.Proxies)
 	if text == "" {
 		return rt, nil
@@ -252,7 +257,10 @@ func (a *HTTPAdapter) route(p *PreparedRequest, settings *Settings) (route, erro
 	}
 	switch u.Scheme {
 	case "http", "https":
+		// PRX-6 and PRX-7: http is forwarded, https goes through a tunnel.
 		rt.forward = !rt.key.secure
+		// PRX-11, mended: the proxy's certificate is checked for http targets as
+		// well.
 		if u.Scheme == "https" {
 			rt.key.verify, rt.key.cert = settings.Verify, settings.Cert
 		}
@@ -286,6 +294,8 @@ func (a *HTTPAdapter) transport(rt *route) *transport {
 	return t
 }
 
+// transportLocked finds or makes the transport for a key and puts it at the end
+// of order, the place of the most recently used.
 func (a *HTTPAdapter) transportLocked(rt *route) *transport {
 	t, ok := a.transports[rt.key]
 	if ok {
@@ -298,6 +308,9 @@ func (a *HTTPAdapter) transportLocked(rt *route) *transport {
 	if a.transports == nil {
 		a.transports = map[transportKey]*transport{}
 	}
+	// Keys hold what callers choose freely, certificates and proxies with users:
+	// without a bound a service that has one for each of its users would keep
+	// connections for ever.
 	if len(a.order) >= maxTransports {
 		a.transports[a.order[0]].close()
 		delete(a.transports, a.order[0])

@@ -46,6 +46,7 @@ func (noAuth) Authenticate(context.Context, *PreparedRequest) error { return nil
 // UTF-8 (RFC 7617). Its zero value sends empty ones. It may be used by many
 // goroutines at once.
 type Basic struct {
+	// Username may not hold a colon; either may be empty.
 	Username, Password string
 }
 
@@ -73,6 +74,7 @@ func (b Basic) LogValue() slog.Value { return slog.StringValue(b.String()) }
 // HTTPProxyAuth does. To an https URL they go with CONNECT alone, never to
 // the origin.
 type ProxyBasic struct {
+	// Username may not hold a colon; either may be empty.
 	Username, Password string
 }
 

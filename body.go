@@ -71,6 +71,8 @@ func NewPayload(r io.Reader) *Payload {
 	switch r := r.(type) {
 	case nil:
 		return BytesPayload(nil)
+	// A buffer is emptied by reading it: its bytes are taken, so that they can be
+	// sent again.
 	case *bytes.Buffer:
 		return BytesPayload(r.Bytes())
 	}
@@ -90,6 +92,8 @@ func (p *Payload) measure() int64 {
 	case interface{ Len() int }:
 		return int64(r.Len())
 	case *os.File:
+		// A pipe or a terminal lets itself be sought in, on some systems, and
+		// gives nonsense.
 		if fi, err := r.Stat(); err != nil || !fi.Mode().IsRegular() {
 			p.seeker = nil
 			return unknownLength
@@ -165,6 +169,8 @@ func (p *Payload) open() (io.ReadCloser, error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	// Somebody may have read it since it was made, or an earlier attempt has: a
+	// body that begins in the middle would be a broken request that looks whole.
 	if p.moved {
 		if p.seeker == nil {
 			return nil, &Error{kind: ErrUnrewindableBody, reason: "the body can be sent only once"}
@@ -270,6 +276,7 @@ func (r *chunkReader) WriteTo(w io.Writer) (int64, error) {
 func (r *Request) bodyContent(boundary func() (string, error)) (*Payload, string, error) {
 	form := r.Form.encode()
 	switch {
+	// Requests, too, refuses a text beside files.
 	case !r.Body.empty() && (len(r.Files) > 0 || len(r.Form) > 0):
 		return nil, "", invalidOption("a body, a form and files exclude each other, but for a form with files")
 	case !r.Body.empty():

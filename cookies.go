@@ -111,8 +111,10 @@ const AnyHost = "*"
 // all. Domain is compared as it is stored: ".a.test" with a Domain attribute,
 // "a.test" without, [AnyHost] for those of the caller's without a domain.
 type CookieScope struct {
+	// Domain is in any letter case; empty is any.
 	Domain string
-	Path   string
+	// Path is that of the cookie and not of a request; empty is any.
+	Path string
 }
 
 // holds reports whether the scope selects a cookie. Domains are lower-case in
@@ -232,17 +234,6 @@ func (j *CookieJar) Set(c *http.Cookie) error {
 	}
 	j.store.put(r, lim, now)
 	return nil
-}
-
-// put stores a cookie that a jar has given out, as it is.
-func (j *CookieJar) put(c *http.Cookie) {
-	now, lim := j.clock(), j.Limits.bounds()
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.store.put(cookieRecord{
-		cookieKey: cookieKey{c.Domain, c.Path, c.Name}, value: c.Value, expires: c.Expires,
-		secure: c.Secure, httpOnly: c.HttpOnly, sameSite: c.SameSite,
-	}, lim, now)
 }
 
 // Delete removes all cookies of that name, within the scopes where there are

@@ -26,8 +26,8 @@ func callerCookie(c *http.Cookie, now time.Time, lim cookieBounds) (cookieRecord
 	}
 	if !c.Expires.IsZero() {
 		r.expires = c.Expires.UTC().Round(0)
-		if r.expires.After(maxCookieTime) {
-			r.expires = maxCookieTime
+		if latest := maxCookieTime(); r.expires.After(latest) {
+			r.expires = latest
 		}
 	}
 	if c.MaxAge > 0 { // it wins, as in a Set-Cookie line

@@ -245,8 +245,8 @@ func parseFileExpiry(s string) (time.Time, bool) {
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return time.Time{}, false
 	}
-	if n >= maxCookieTime.Unix() {
-		return maxCookieTime, true
+	if n >= maxCookieUnix {
+		return maxCookieTime(), true
 	}
 	return time.Unix(max(n, 0), 0).UTC(), true
 }

@@ -10,9 +10,11 @@ import (
 // of a stored cookie, in bytes (6265bis 5.6: longer ones are ignored).
 const maxCookieAttribute = 1024
 
-// maxCookieTime is the latest expiry that is kept: later ones, and an
-// overflowing Max-Age, mean "far away" and not "long past".
-var maxCookieTime = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+// maxCookieUnix is the latest expiry that is kept, 9999-12-31T23:59:59Z: later
+// ones, and an overflowing Max-Age, mean "far away" and not "long past".
+const maxCookieUnix = 253402300799
+
+func maxCookieTime() time.Time { return time.Unix(maxCookieUnix, 0).UTC() }
 
 // setCookie is one Set-Cookie line, parsed but not yet judged by who sent it.
 type setCookie struct {
@@ -138,10 +140,10 @@ func (c *setCookie) expiry(now time.Time) time.Time {
 	return time.Time{}
 }
 
-// expiryAfter is now plus seconds, at most [maxCookieTime].
+// expiryAfter is now plus seconds, at most [maxCookieUnix].
 func expiryAfter(now time.Time, seconds int64) time.Time {
-	if seconds >= maxCookieTime.Unix()-now.Unix() {
-		return maxCookieTime
+	if seconds >= maxCookieUnix-now.Unix() {
+		return maxCookieTime()
 	}
 	return time.Unix(now.Unix()+seconds, int64(now.Nanosecond())).UTC()
 }

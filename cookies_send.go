@@ -37,15 +37,10 @@ type sentCookie struct {
 	drop  bool
 }
 
-// header appends the value of the Cookie header for u to dst, and nothing where
-// no cookie matches.
-func (j *CookieJar) header(dst []byte, u cookieURL, rules cookieRules) []byte {
-	return j.headerWith(dst, nil, u, rules)
-}
-
-// headerWith is header with a call's own cookies on top of the jar, as though
-// they were in a copy of it: each replaces the jar's cookie of the same domain,
-// path and name in its place, or is sent besides it. The cookies of extra
+// headerWith appends the value of the Cookie header for u to dst, and nothing
+// where no cookie matches. A call's own cookies count as though they were in a
+// copy of the jar: each replaces the jar's cookie of the same domain, path and
+// name in its place, or is sent besides it. The cookies of extra
 // follow the conventions of [CookieJar] and have been through
 // [checkCallCookie]; one with a negative MaxAge only keeps the jar's from being
 // sent. The jar may be nil.

@@ -22,24 +22,28 @@ import (
 // It may be used by many goroutines at once, and must not be copied after its
 // first use.
 type Digest struct {
+	// Username and Password are sent as a hash alone. They must not change
+	// once the Digest is in use.
 	Username, Password string
 
-	mu     sync.Mutex
-	origin string
+	mu     sync.Mutex // guards what follows
+	origin string     // scheme, host and port that credentials are bound to; empty before the first use
 	nonce  nonceState
 }
 
 // nonceState is what is known of a server's nonce.
 type nonceState struct {
 	params digest.Params
-	known  bool
-	count  uint32
+	known  bool   // params are those of a challenge
+	count  uint32 // uses of the nonce: nc, which the server expects to grow by one
 	cnonce string // the same for all requests under a nonce, for -sess
 }
 
 // use counts a use of the nonce.
 func (n *nonceState) use() (digest.Params, uint32, string, error) {
 	n.count++
+	// With a -sess algorithm the key is made of the first cnonce (RFC 7616,
+	// section 3.4.2), so that a new one would make the server refuse us.
 	if n.cnonce == "" || !n.params.Session() {
 		cnonce, err := digest.NewCnonce(rand.Reader)
 		if err != nil {
@@ -71,6 +75,8 @@ func (d *Digest) Authenticate(_ context.Context, p *PreparedRequest) error {
 	if d.origin == "" {
 		d.origin = p.target.Origin()
 	}
+	// A redirect may lead anywhere: another origin is sent nothing, and learns
+	// not even the user.
 	if d.origin != p.target.Origin() || !d.nonce.known {
 		d.mu.Unlock()
 		return nil
@@ -96,6 +102,8 @@ func (d *Digest) Challenge(_ context.Context, r *Response) (*PreparedRequest, er
 		return nil, nil
 	}
 	ok, stale := d.nonce.learn(rawValues(r.Headers, "WWW-Authenticate"))
+	// What cannot be answered, and what was answered already, is the caller's to
+	// see as the 401 that it is.
 	if !ok || !p.mayAnswer(stale) {
 		d.mu.Unlock()
 		return nil, nil
@@ -121,6 +129,7 @@ func (d *Digest) sign(p *PreparedRequest, params digest.Params, count uint32, cn
 	if err != nil {
 		return err
 	}
+	// The value may hold UTF-8, which goes out as it is (RFC 7616, section 4).
 	p.Headers.put(headerField{name: "Authorization", value: value, raw: true})
 	return nil
 }

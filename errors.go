@@ -77,6 +77,8 @@ type errorKind struct {
 	parents []error
 }
 
+// newKind makes a kind. It returns an error, and no *errorKind, so that the
+// variables can be compared and nothing else.
 func newKind(name string, parents ...error) error {
 	return &errorKind{name: name, parents: parents}
 }
@@ -198,9 +200,11 @@ func (e *HTTPError) Is(target error) bool { return target == ErrHTTP || target =
 // ProxyRefusedError is the answer of a proxy that did not open a tunnel. It
 // is the cause of an [ErrProxy] error.
 type ProxyRefusedError struct {
-	// StatusCode and Status are those of the proxy's answer.
+	// StatusCode is that of the proxy's answer, such as 407.
 	StatusCode int
-	Status     string
+	// Status is the code with its phrase, such as "407 Proxy Authentication
+	// Required". It is the proxy's text, to be escaped before it is shown.
+	Status string
 	// Header is the proxy's.
 	Header http.Header
 	// Body is the start of the proxy's answer, at most 4 KiB.
@@ -228,6 +232,7 @@ func shownURL(url string) string {
 // maxErrorText bounds an error's text, much of which may be a peer's.
 const maxErrorText = 1024
 
+// clipText makes a text fit for a log line: printable, and not too long.
 func clipText(s string) string {
 	s = printable(s)
 	if len(s) <= maxErrorText {

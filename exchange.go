@@ -165,6 +165,8 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: plainHeader,
 	}
 	req := &made
+	// Whether it is to be HTTP/2 turns out with the connection: gotConn fills the
+	// headers in then, and for HTTP/1.1 leaves them empty.
 	if p.target.Scheme == "https" || t.transport == nil {
 		t.h2 = http.Header{}
 		req.Header = t.h2
@@ -217,6 +219,8 @@ type tripContext struct {
 	t *trip
 }
 
+// Value answers for the trip before it asks the caller's context, which may be a
+// long chain.
 func (c *tripContext) Value(key any) any {
 	switch key {
 	case traceKey:
@@ -287,6 +291,8 @@ func (t *trip) target() *url.URL {
 	path := u.Target()
 	out := &t.url
 	*out = url.URL{Scheme: at.Scheme, Host: at.HostPort(), Opaque: path}
+	// An opaque part that begins with slashes would be written as an absolute
+	// URL.
 	if strings.HasPrefix(path, "//") {
 		out.Opaque, out.Path = "", path
 	}

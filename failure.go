@@ -73,6 +73,8 @@ func contextFailure(ctx context.Context) *Error {
 	}
 	cause := context.Cause(ctx)
 	if !errors.Is(cause, err) {
+		// Both are to be found: the caller tests for context.Canceled, or for what
+		// he gave as the cause.
 		cause = causedError{err, cause}
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -128,7 +130,20 @@ func (e *Error) lost(p *PreparedRequest, sent int) bool {
 	return !e.MaybeSent || sent+e.sends < 2 && replayable(p)
 }
 
+// classify is the error of a trip that got no response: by what we know, where
+// we ended it ourselves or noted the reason before, else by what the
+// connection shows.
 func (t *trip) classify(err error) *Error {
+	if e := t.known(err); e != nil {
+		return e
+	}
+	return t.broken(err)
+}
+
+// known is the error of a trip that did not fail by itself. The order counts:
+// where several hold, what the caller did comes first, and what the transport
+// makes of it, often a closed connection, is not asked.
+func (t *trip) known(err error) *Error {
 	if e := contextFailure(t.parent); e != nil {
 		return e
 	}
@@ -148,9 +163,13 @@ func (t *trip) classify(err error) *Error {
 		e.dialled, e.tunnel = true, dial.stage == stageTunnel
 		return e
 	}
-	if own, ok := errors.AsType[*Error](err); ok {
-		return own
-	}
+	own, _ := errors.AsType[*Error](err)
+	return own
+}
+
+// broken is the error of a connection that broke before the response's head
+// was whole.
+func (t *trip) broken(err error) *Error {
 	e := &Error{kind: ErrConnection, Err: err}
 	switch {
 	case isTLS(err):
@@ -214,6 +233,7 @@ func sourceFailure(err error) *Error {
 func (t *trip) maybeSent(err error) bool {
 	var dial *dialError
 	switch {
+	// An earlier connection took bytes of it, whatever became of this one.
 	case errors.Is(err, errTooManyResends), t.resends > 0:
 		return true
 	case errors.As(err, &dial), errors.Is(err, wire.ErrStale), t.armed.Load() == 0:
@@ -259,6 +279,8 @@ func dialFailure(d *dialError) *Error {
 	return &Error{kind: ErrConnection, Err: d.err}
 }
 
+// isTimeout reports whether an error says that time was up: a context's, or a
+// socket's.
 func isTimeout(err error) bool {
 	var ne net.Error
 	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &ne) && ne.Timeout()
@@ -276,6 +298,7 @@ func isTLS(err error) bool {
 	if errors.As(err, &record) || errors.As(err, &alert) || errors.As(err, &verify) || errors.As(err, &unknown) {
 		return true
 	}
+	// So come alerts, whose type crypto/tls does not export.
 	return errors.As(err, &opErr) && (opErr.Op == "remote error" || opErr.Op == "local error")
 }
 
@@ -291,6 +314,8 @@ func (t *trip) bodyFailure(err error) error {
 	} else if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.ErrUnexpectedEOF) {
 		e.extra = ErrConnection
 	}
+	// net/http says io.EOF, or something of its own, where the peer closed in the
+	// middle: for a caller it is one thing.
 	if e.kind == ErrChunkedEncoding && t.conn != nil && t.conn.Cut(t.turn) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		e.Err, e.extra = alsoError{err, io.ErrUnexpectedEOF}, ErrConnection
 	}

@@ -35,14 +35,17 @@ func Untrusted() Option {
 		s.MaxRedirects = new(10)
 		s.Timeouts.Total = new(time.Minute)
 	}, func(s *Settings) {
-		s.Guard = &Guard{Allow: everything, AllowProxy: true}
+		s.Guard = &Guard{Allow: everything(), AllowProxy: true}
 		s.Limits.Body, s.Limits.Expansion = -1, -1
 		s.MaxRedirects = new(defaultMaxRedirects)
 		s.Timeouts.Total = new(time.Duration)
 	})
 }
 
-var everything = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+// everything are the networks of all addresses.
+func everything() []netip.Prefix {
+	return []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
+}
 
 // control is the look at the address, for the dialer.
 func (g *Guard) control(_, address string, _ syscall.RawConn) error { return g.check(address) }
@@ -81,11 +84,20 @@ func isPublic(ip netip.Addr) bool {
 	if !ip.IsGlobalUnicast() || ip.IsPrivate() {
 		return false
 	}
-	return !slices.ContainsFunc(specialPrefixes(ip), func(p netip.Prefix) bool { return p.Contains(ip) }) &&
-		(ip.Is4() || globalIPv6.Contains(ip))
+	if ip.Is4() {
+		return !within(ip, "0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24",
+			"198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4")
+	}
+	// Of IPv6 only this much has been handed out; the rest of what is special
+	// lies outside of it.
+	return within(ip, "2000::/3") && !within(ip, "2001::/23", "2001:db8::/32", "3fff::/20")
 }
 
-var globalIPv6 = netip.MustParsePrefix("2000::/3")
+// within reports whether an address is in one of the networks. They are read
+// anew each time: beside connecting that is nothing.
+func within(ip netip.Addr, networks ...string) bool {
+	return slices.ContainsFunc(networks, func(text string) bool { return netip.MustParsePrefix(text).Contains(ip) })
+}
 
 // embeddedIPv4 returns the IPv4 address that NAT64 or 6to4 would lead to.
 func embeddedIPv4(ip netip.Addr) (netip.Addr, bool) {
@@ -94,32 +106,10 @@ func embeddedIPv4(ip netip.Addr) (netip.Addr, bool) {
 	}
 	b := ip.As16()
 	switch {
-	case netip.MustParsePrefix("64:ff9b::/96").Contains(ip), netip.MustParsePrefix("::/96").Contains(ip):
+	case within(ip, "64:ff9b::/96", "::/96"):
 		return netip.AddrFrom4([4]byte(b[12:])), true
-	case netip.MustParsePrefix("2002::/16").Contains(ip):
+	case within(ip, "2002::/16"):
 		return netip.AddrFrom4([4]byte(b[2:6])), true
 	}
 	return ip, false
-}
-
-// specialPrefixes are the ranges within unicast that are not public.
-func specialPrefixes(ip netip.Addr) []netip.Prefix {
-	if ip.Is4() {
-		return specialIPv4
-	}
-	return specialIPv6
-}
-
-var (
-	specialIPv4 = prefixes("0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24",
-		"198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4")
-	specialIPv6 = prefixes("2001::/23", "2001:db8::/32", "3fff::/20", "5f00::/16", "64:ff9b:1::/48", "100::/64")
-)
-
-func prefixes(texts ...string) []netip.Prefix {
-	out := make([]netip.Prefix, len(texts))
-	for i, text := range texts {
-		out[i] = netip.MustParsePrefix(text)
-	}
-	return out
 }

@@ -65,8 +65,8 @@ func TestGuardCheck(t *testing.T) {
 		{Guard{}, "/run/socket", false},
 		{Guard{}, "pipe", false},
 		{Guard{}, "", false},
-		{Guard{Allow: everything}, "127.0.0.1:80", true},
-		{Guard{Allow: everything}, "[::1]:80", true},
+		{Guard{Allow: everything()}, "127.0.0.1:80", true},
+		{Guard{Allow: everything()}, "[::1]:80", true},
 	}
 	for _, tt := range tests {
 		err := tt.guard.check(tt.address)
@@ -191,7 +191,7 @@ func TestGuardOverLoopback(t *testing.T) {
 		assert.Zero(t, seen.Load())
 	})
 	t.Run("allowed", func(t *testing.T) {
-		_, err := loopSession(t).Get(t.Context(), url, Settings{Guard: &Guard{Allow: everything}})
+		_, err := loopSession(t).Get(t.Context(), url, Settings{Guard: &Guard{Allow: everything()}})
 		assert.NoError(t, err)
 	})
 	t.Run("a guarded call does not take an unguarded connection", func(t *testing.T) {
@@ -230,7 +230,7 @@ func TestGuardAndCallersDialer(t *testing.T) {
 	}
 	_, err := tlsSession(t, &HTTPAdapter{Dial: dialer}).Get(t.Context(), url, Untrusted())
 	assert.ErrorIs(t, err, ErrForbiddenAddress)
-	_, err = tlsSession(t, &HTTPAdapter{Dial: dialer}).Get(t.Context(), url, Settings{Guard: &Guard{Allow: everything}})
+	_, err = tlsSession(t, &HTTPAdapter{Dial: dialer}).Get(t.Context(), url, Settings{Guard: &Guard{Allow: everything()}})
 	assert.NoError(t, err)
 	_, err = tlsSession(t, &HTTPAdapter{Dial: func(context.Context, string, string) (net.Conn, error) { return nil, errBoom }}).
 		Get(t.Context(), url, Untrusted())

@@ -65,14 +65,18 @@ func NewHeaders(pairs ...string) Headers {
 // DefaultHeaders returns what a [Session] sends unless told otherwise, in
 // this order: User-Agent, Accept-Encoding, Accept, Connection.
 func DefaultHeaders() Headers {
-	return Headers{fields: slices.Clone(defaultFields)}
+	fields := defaultFields()
+	return Headers{fields: fields[:]}
 }
 
-var defaultFields = []headerField{
-	{name: "User-Agent", value: userAgent, state: fieldPlain},
-	{name: "Accept-Encoding", value: acceptEncoding, state: fieldPlain},
-	{name: "Accept", value: "*/*", state: fieldPlain},
-	{name: "Connection", value: "keep-alive", state: fieldPlain},
+// defaultFields is an array, which needs no place on the heap.
+func defaultFields() [4]headerField {
+	return [...]headerField{
+		{name: "User-Agent", value: userAgent, state: fieldPlain},
+		{name: "Accept-Encoding", value: acceptEncoding, state: fieldPlain},
+		{name: "Accept", value: "*/*", state: fieldPlain},
+		{name: "Connection", value: "keep-alive", state: fieldPlain},
+	}
 }
 
 // Get returns the value of name, several fields of one name joined by ", ",
@@ -436,6 +440,8 @@ func isSpace(c byte) bool {
 	return c == ' ' || '\t' <= c && c <= '\r' || 0x1c <= c && c <= 0x1f
 }
 
+// isASCII reports whether s has no byte beyond ASCII: nearly all values, which
+// then need no charset.
 func isASCII(s string) bool {
 	for i := range len(s) {
 		if s[i] >= 0x80 {

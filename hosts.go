@@ -17,18 +17,22 @@ type hostPools struct {
 
 	newest atomic.Pointer[string] // the host at the front of order
 
-	mu     sync.Mutex
-	order  list.List // of *hostPool, the most recently used first
+	mu     sync.Mutex // guards what follows
+	order  list.List  // of *hostPool, the most recently used first
 	byHost map[string]*list.Element
 }
 
+// hostPool is the connections to one host that are not closed yet, those in
+// use included.
 type hostPool struct {
 	host  string
-	conns map[*wire.Conn]struct{}
+	conns map[*wire.Conn]struct{} // guarded by the lock of [hostPools]
 }
 
 // touch notes that host is used.
 func (h *hostPools) touch(host string) {
+	// Nearly all requests go to the host that the last one went to: they do
+	// without the lock.
 	if newest := h.newest.Load(); newest != nil && *newest == host {
 		return
 	}
@@ -47,6 +51,9 @@ func retire(conns []*wire.Conn) {
 	}
 }
 
+// touchLocked puts a host in front, and pushes out the last ones beyond the
+// limit. It returns their connections, which the caller retires once it has let
+// go of the lock.
 func (h *hostPools) touchLocked(host string) (p *hostPool, retired []*wire.Conn) {
 	if e, ok := h.byHost[host]; ok {
 		h.order.MoveToFront(e)

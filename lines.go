@@ -58,6 +58,8 @@ func (r *Response) lineSource() (io.Reader, error) {
 	return readerFunc(func(p []byte) (int, error) { return b.step(r, p) }), nil
 }
 
+// closeUnlessLoaded ends a response that streams, at the end of its lines or
+// where the loop was left. One in memory can be gone through again.
 func (r *Response) closeUnlessLoaded() {
 	if r.body.state != bodyLoaded {
 		r.Close()
@@ -68,12 +70,14 @@ func (r *Response) closeUnlessLoaded() {
 type textReader struct {
 	src    io.Reader
 	decode func(dst, src []byte, final bool) []byte
-	text   []byte
-	rest   []byte
+	text   []byte // what was decoded last
+	rest   []byte // of text, not handed out yet
 	in     [8 << 10]byte
-	err    error
+	err    error // of src, to come after rest
 }
 
+// Read decodes before lines are cut: in UTF-16 the byte of a line feed may be
+// half of another character.
 func (t *textReader) Read(p []byte) (int, error) {
 	for len(t.rest) == 0 {
 		if t.err != nil {
@@ -114,6 +118,8 @@ func scanLines(src io.Reader, delimiter string, yield func([]byte, error) bool) 
 			}
 		}
 		if err := s.fill(src); err != nil {
+			// A line that an error cuts is not handed out: it would be taken for a
+			// whole one.
 			if line, ok := s.last(); ok && err == io.EOF && !yield(line, nil) {
 				return
 			}
@@ -147,6 +153,8 @@ func (s *lineScanner) run(yield func([]byte, error) bool) bool {
 	if s.cr < s.seen {
 		s.cr = s.seen + indexOrEnd(s.buf[s.seen:s.to], '\r')
 	}
+	// Local copies, since this is the loop that everything hangs on; s is put
+	// right when it is left.
 	from, seen, window := s.from, s.seen, s.buf[:s.cr]
 	for {
 		i := bytes.IndexByte(window[seen:], '\n')

@@ -26,6 +26,8 @@ type mounts struct {
 	counts   map[int]int        // how many prefixes have a length
 }
 
+// put mounts an adapter. The lengths stay sorted, the longest first, so that
+// find meets the longest prefix first.
 func (m *mounts) put(prefix string, a Adapter) {
 	if m.byPrefix == nil {
 		m.byPrefix, m.counts = map[string]Adapter{}, map[int]int{}
@@ -41,6 +43,8 @@ func (m *mounts) put(prefix string, a Adapter) {
 	m.byPrefix[prefix] = a
 }
 
+// find returns the adapter of the longest prefix of url, or nil. It takes as
+// many looks as prefixes have lengths, and not as there are prefixes.
 func (m *mounts) find(url string) Adapter {
 	for _, n := range m.lengths {
 		if n > len(url) {
@@ -80,6 +84,8 @@ func (s *Session) mountDefaultsLocked() {
 
 // Adapter returns the adapter that serves url, or an [ErrInvalidSchema].
 func (s *Session) Adapter(url string) (Adapter, error) {
+	// The package's verbs make a session for each call: theirs is spared the map
+	// and the lock.
 	if s.shared != nil && (strings.HasPrefix(url, "http://") || strings.HasPrefix(url, "https://")) {
 		return s.shared, nil
 	}
@@ -105,6 +111,7 @@ func (s *Session) Close() error {
 	defer s.mu.RUnlock()
 	var first error
 	for _, a := range s.mounts.byPrefix {
+		// Other calls are using it.
 		if a == s.shared {
 			continue
 		}

@@ -95,6 +95,8 @@ func (m *multipart) text(s string) {
 	m.segments = append(m.segments, p)
 }
 
+// payload joins the segments into one body. It has a length where all have one,
+// and can be sent again where all can; without files it is one text in memory.
 func (m *multipart) payload() *Payload {
 	p := &Payload{}
 	replayable := true
@@ -128,6 +130,8 @@ type lazyReader struct {
 	r    io.ReadCloser
 }
 
+// Read opens the source when net/http asks for the first byte: a request that
+// never goes out opens no file.
 func (l *lazyReader) Read(b []byte) (int, error) {
 	if l.r == nil {
 		r, err := l.open()
@@ -147,6 +151,8 @@ type multipartReader struct {
 	left int64 // of cur; below zero where it has no length
 }
 
+// Read gives the next bytes of the segments. A file that has changed its length
+// since the head was made is an error: Content-Length has promised the old one.
 func (r *multipartReader) Read(b []byte) (int, error) {
 	for {
 		if r.cur == nil {
@@ -234,7 +240,13 @@ func (p *Part) head() (string, error) {
 
 // formParam is name="value", escaped as HTML has it and urllib3 does.
 func formParam(name, value string) string {
-	return name + `="` + formEscaper.Replace(value) + `"`
+	return name + `="` + escapeForm(value) + `"`
 }
 
-var formEscaper = strings.NewReplacer(`"`, "%22", "\r", "%0D", "\n", "%0A")
+// escapeForm escapes what would end the value. Hardly any name holds such.
+func escapeForm(value string) string {
+	if !strings.ContainsAny(value, "\"\r\n") {
+		return value
+	}
+	return strings.NewReplacer(`"`, "%22", "\r", "%0D", "\n", "%0A").Replace(value)
+}

@@ -172,9 +172,9 @@ func FuzzMultipart(f *testing.F) {
 			if err != nil || string(got) != want {
 				t.Fatalf("got %q, %v\nwant %q", got, err, want)
 			}
-			wantHead := `form-data; name="` + formEscaper.Replace(wantName) + `"`
+			wantHead := `form-data; name="` + escapeForm(wantName) + `"`
 			if wantFile != "" {
-				wantHead += `; filename="` + formEscaper.Replace(wantFile) + `"`
+				wantHead += `; filename="` + escapeForm(wantFile) + `"`
 			}
 			if got := p.Header["Content-Disposition"]; len(got) != 1 || got[0] != strings.TrimSpace(wantHead) {
 				t.Fatalf("got %q\nwant %q", got, wantHead)

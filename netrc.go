@@ -70,6 +70,8 @@ type netrcPaths struct {
 	absent restedLook // neither is there
 }
 
+// homeNetrc returns the paths for a home directory, joined anew only where HOME
+// has changed meanwhile.
 func (e *environment) homeNetrc(home string) *netrcPaths {
 	if known := e.netrcPaths.Load(); known != nil && known.home == home {
 		return known

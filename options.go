@@ -1,81 +1,13 @@
 package requests
 
 import (
-	"fmt"
 	"io"
 	"iter"
 	"maps"
 	"net/http"
 	"os"
-	"slices"
 	"time"
 )
-
-// Option fills in a part of a [Request], or a default of a [Session]. The
-// same values serve [NewSession], the verbs, [NewRequest] and, where they say
-// how to send, [Session.Send]. Of two options for one thing the later one
-// wins; parameters, form fields, cookies, files and hooks add up.
-//
-// An option that makes no sense where it stands is an [ErrInvalidOption] from
-// the first call that can return one. An Option may be used many times and by
-// many goroutines at once, unless it holds a reader.
-type Option interface {
-	// name is how errors call it.
-	name() string
-	// scope tells where it may stand.
-	scope() scope
-	// apply fills it in.
-	apply(r *Request) error
-	// remove fills in that it is to be left out.
-	remove(r *Request) error
-}
-
-// scope is a set of the places where an option may stand.
-type scope uint8
-
-const (
-	scopeSession scope = 1 << iota
-	scopeRequest
-	scopeSend
-	scopeAny = scopeSession | scopeRequest | scopeSend
-)
-
-func (s scope) String() string {
-	switch s {
-	case scopeSession:
-		return "a session"
-	case scopeSend:
-		return "Send"
-	}
-	return "a request"
-}
-
-// apply fills in the options and keeps the first error.
-func (r *Request) apply(opts []Option, at scope) {
-	for _, o := range opts {
-		if o == nil {
-			r.fail(invalidOption("option is nil"))
-			continue
-		}
-		if o.scope()&at == 0 {
-			r.fail(invalidOption("%s makes no sense in %s", o.name(), at))
-			continue
-		}
-		if err := o.apply(r); err != nil {
-			r.fail(err)
-		}
-	}
-}
-
-func (r *Request) fail(err error) {
-	if r.err == nil {
-		r.err = err
-	}
-}
-
-func invalidOption(format string, args ...any) error {
-	return &Error{kind: ErrInvalidOption, reason: fmt.Sprintf(format, args...)}
-}
 
 // Without leaves out what its options would set, the session's default
 // included: Without(Header("X-App", "")) sends no X-App, Without(Timeout(0))
@@ -83,141 +15,16 @@ func invalidOption(format string, args ...any) error {
 // matter, their names do.
 func Without(opts ...Option) Option { return withoutOption(opts) }
 
-type withoutOption []Option
-
-func (o withoutOption) name() string { return "Without" }
-
-func (o withoutOption) scope() scope {
-	s := scopeAny
-	for _, opt := range o {
-		if opt != nil {
-			s &= opt.scope()
-		}
-	}
-	return s
-}
-
-func (o withoutOption) apply(r *Request) error {
-	if len(o) == 0 {
-		return invalidOption("Without names nothing")
-	}
-	for _, opt := range o {
-		if opt == nil {
-			return invalidOption("Without was given nil")
-		}
-		if err := opt.remove(r); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (o withoutOption) remove(*Request) error {
-	return invalidOption("Without cannot be left out")
-}
-
-// pairOption is the option of a name and a value: one allocation, since most
-// calls have several.
-type pairOption struct {
-	kind  pairKind
-	key   string
-	value string
-	more  []string
-}
-
-type pairKind uint8
-
-const (
-	pairParam pairKind = iota
-	pairForm
-	pairHeader
-	pairHeaderBytes
-	pairSecret
-	pairCookie
-	pairProxy
-)
-
-func (o *pairOption) name() string {
-	return [...]string{"Param", "Form", "Header", "HeaderBytes", "SecretHeader", "Cookie", "Proxy"}[o.kind] +
-		"(" + quoteName(o.key) + ")"
-}
-
-func (o *pairOption) scope() scope {
-	switch o.kind {
-	case pairForm:
-		return scopeRequest
-	case pairProxy:
-		return scopeAny
-	}
-	return scopeSession | scopeRequest
-}
-
-func (o *pairOption) apply(r *Request) error {
-	switch o.kind {
-	case pairParam:
-		o.addTo(&r.Params)
-	case pairForm:
-		o.addTo(&r.Form)
-	case pairHeader:
-		r.Headers.Set(o.key, o.value)
-	case pairHeaderBytes:
-		r.Headers.put(headerField{name: o.key, value: o.value, raw: true})
-	case pairSecret:
-		r.Headers.SetSecret(o.key, o.value)
-	case pairCookie:
-		r.Cookies = append(r.Cookies, &http.Cookie{Name: o.key, Value: o.value, Path: "/"})
-	case pairProxy:
-		r.Proxies = maps.Clone(r.Proxies)
-		if r.Proxies == nil {
-			r.Proxies = ProxyMap{}
-		}
-		r.Proxies[o.key] = o.value
-	}
-	return nil
-}
-
-func (o *pairOption) addTo(fs *Fields) {
-	if o.more == nil {
-		*fs = append(*fs, Field{Name: o.key, Value: o.value})
-		return
-	}
-	fs.Add(o.key, o.more...)
-}
-
-func (o *pairOption) remove(r *Request) error {
-	switch o.kind {
-	case pairParam:
-		r.Params.Add(o.key)
-	case pairForm:
-		r.Form.Add(o.key)
-	case pairHeader, pairHeaderBytes, pairSecret:
-		r.Headers.Omit(o.key)
-	case pairCookie:
-		r.Cookies = append(r.Cookies, &http.Cookie{Name: o.key, MaxAge: -1})
-	case pairProxy:
-		return (&pairOption{kind: pairProxy, key: o.key, value: proxyOmitted}).apply(r)
-	}
-	return nil
-}
-
-// String names the option and what it sets, and not the value.
-func (o *pairOption) String() string { return o.name() }
-
-// GoString is the same.
-func (o *pairOption) GoString() string { return o.name() }
-
-func newPair(kind pairKind, key string, values []string) Option {
-	if len(values) == 1 {
-		return &pairOption{kind: kind, key: key, value: values[0]}
-	}
-	return &pairOption{kind: kind, key: key, more: append([]string{}, values...)}
-}
-
 // Param adds name to the query, once for each value; without values it leaves
 // the name out. Names and values are form-encoded.
+//
+// A name that the session has too takes the session's place, with all its
+// values; other names follow (MRG-1). Names and values may be any bytes.
 func Param(name string, values ...string) Option { return newPair(pairParam, name, values) }
 
 // Params adds fields to the query.
+//
+// The fields are copied when the option is used, and not before.
 func Params(fs Fields) Option {
 	return &funcOption{
 		is: "Params", at: scopeSession | scopeRequest,
@@ -226,14 +33,11 @@ func Params(fs Fields) Option {
 	}
 }
 
-func omitAll(dst *Fields, fs Fields) {
-	for _, f := range fs {
-		dst.Add(f.Name)
-	}
-}
-
 // Query adds a query as it is, quoted where it must be. It takes the place of
 // all params, the session's too, as a string of params does in Requests.
+//
+// It fits no session. What is no valid URL together with it is an
+// [ErrInvalidURL].
 func Query(raw string) Option {
 	return &funcOption{
 		is: "Query", at: scopeRequest,
@@ -243,11 +47,18 @@ func Query(raw string) Option {
 }
 
 // Header sets a header; see [Headers] for what a value may be.
+//
+// A header that the session has keeps its place and takes this spelling and
+// value. A name or value that cannot be sent, such as one with a line end, is
+// an [ErrInvalidHeader] of preparing. Redirects take headers along, to other
+// hosts too: see [SecretHeader].
 func Header(name, value string) Option {
 	return &pairOption{kind: pairHeader, key: name, value: value}
 }
 
 // HeaderBytes sets a header whose value is sent byte for byte.
+//
+// The bytes are copied. Line ends are an [ErrInvalidHeader] here, too.
 func HeaderBytes(name string, value []byte) Option {
 	return &pairOption{kind: pairHeaderBytes, key: name, value: string(value)}
 }
@@ -261,6 +72,10 @@ func SecretHeader(name, value string) Option {
 
 // Cookie sends a cookie with the request, and keeps it in no jar. In
 // [NewSession] it puts the cookie into the session's jar, for every host.
+//
+// Name and value are sent as they are; what cannot be is an
+// [ErrInvalidHeader]. A redirect to another host does not take the cookie
+// along.
 func Cookie(name, value string) Option {
 	return &pairOption{kind: pairCookie, key: name, value: value}
 }
@@ -282,6 +97,10 @@ func Cookies(cookies ...*http.Cookie) Option {
 }
 
 // Form adds name to a form-encoded body, once for each value.
+//
+// A form excludes a body, and with files its fields are parts of the multipart
+// body, before the files. The Content-Type is added unless the caller has set
+// one.
 func Form(name string, values ...string) Option { return newPair(pairForm, name, values) }
 
 // FormFields adds fields to a form-encoded body.
@@ -295,10 +114,16 @@ func FormFields(fs Fields) Option {
 
 // Body sends what the reader gives, from where it stands; see [NewPayload].
 // The reader is never closed.
+//
+// A reader that can seek is rewound where the body has to go out again, by a
+// redirect, a retry or a challenge; with any other that is an
+// [ErrUnrewindableBody].
 func Body(r io.Reader) Option { return PayloadOf(NewPayload(r)) }
 
 // BodyBytes sends the bytes, which must not be changed meanwhile. No
 // Content-Type is added.
+//
+// They can be sent as often as a redirect, a retry or a challenge asks for.
 func BodyBytes(b []byte) Option { return PayloadOf(BytesPayload(b)) }
 
 // BodyText sends the text as UTF-8. No Content-Type is added.
@@ -306,6 +131,9 @@ func BodyText(s string) Option { return PayloadOf(TextPayload(s)) }
 
 // BodyChunks sends the pieces of an iterator, each as a chunk; see
 // [ChunksPayload].
+//
+// It can be sent once. An error that the iterator yields ends the request, and
+// is found in the call's error by [errors.Is].
 func BodyChunks(seq iter.Seq2[[]byte, error]) Option { return PayloadOf(ChunksPayload(seq)) }
 
 // PayloadOf sends a payload.
@@ -319,32 +147,32 @@ func PayloadOf(p *Payload) Option {
 
 // JSON sends v encoded with [encoding/json], as application/json. A value
 // that cannot be encoded is an [ErrInvalidJSON]; nil is no body.
+//
+// v is encoded when the request is prepared, and must not be changed before. A
+// body or a form that is given too wins over it, as in Requests.
 func JSON(v any) Option { return &jsonOption{v} }
-
-type jsonOption struct{ value any }
-
-// String names the option, and not its value.
-func (o *jsonOption) String() string   { return o.name() }
-func (o *jsonOption) GoString() string { return o.name() }
-
-func (o *jsonOption) name() string            { return "JSON" }
-func (o *jsonOption) scope() scope            { return scopeRequest }
-func (o *jsonOption) apply(r *Request) error  { r.JSON = o.value; return nil }
-func (o *jsonOption) remove(r *Request) error { r.JSON = nil; return nil }
 
 // File adds a file to a multipart body. Its content is streamed when the
 // request is sent.
+//
+// A reader that can seek can be sent again; see [Body]. It is never closed.
 func File(field, filename string, content io.Reader) Option {
 	return Files(Part{Field: field, FileName: filename, Content: NewPayload(content)})
 }
 
 // FilePath adds the file at path to a multipart body, under its base name.
 // It is opened when the request is sent and closed after.
+//
+// A file that is not there is an error of the call, not of this function. One
+// that changes its size meanwhile ends the request with an error.
 func FilePath(field, path string) Option {
 	return Files(FilePart(field, path))
 }
 
 // Files adds parts to a multipart body.
+//
+// With a [Form] its fields come first. A body besides files is an
+// [ErrInvalidOption] of preparing.
 func Files(parts ...Part) Option {
 	return &funcOption{
 		is: "Files", at: scopeRequest,
@@ -354,16 +182,26 @@ func Files(parts ...Part) Option {
 }
 
 // Auth authenticates the request with a.
+//
+// It takes the place of the session's and keeps netrc and the URL's user and
+// password from being looked at; [NoAuth] is for a request without any.
 func Auth(a Authenticator) Option {
 	return &authOption{is: "Auth", auth: a}
 }
 
 // BasicAuth sends user and password as RFC 7617 has it, in UTF-8.
+//
+// They go out with the first request, unasked. A redirect to another host or
+// port does not take them along, nor one to another scheme but from http to
+// https.
 func BasicAuth(user, password string) Option {
 	return &authOption{is: "BasicAuth", auth: &Basic{Username: user, Password: password}}
 }
 
 // BearerAuth sends a token as RFC 6750 has it.
+//
+// An empty token, or one with white space, is an [ErrInvalidHeader] of
+// preparing.
 func BearerAuth(token string) Option {
 	return &authOption{is: "BearerAuth", auth: Bearer(token)}
 }
@@ -374,88 +212,53 @@ func DigestAuth(user, password string) Option {
 	return &authOption{is: "DigestAuth", auth: &Digest{Username: user, Password: password}}
 }
 
-type authOption struct {
-	is   string
-	auth Authenticator
-}
-
-// String names the option, and not its value.
-func (o *authOption) String() string   { return o.name() }
-func (o *authOption) GoString() string { return o.name() }
-
-func (o *authOption) name() string { return o.is }
-func (o *authOption) scope() scope { return scopeSession | scopeRequest }
-
-func (o *authOption) apply(r *Request) error {
-	if o.auth == nil {
-		return invalidOption("Auth is nil; NoAuth stands for none")
-	}
-	r.Auth = o.auth
-	return nil
-}
-
-func (o *authOption) remove(r *Request) error { r.Auth = NoAuth; return nil }
-
 // Timeout limits connecting and each wait for bytes to d apiece. It is no
 // limit on the whole; see [TotalTimeout]. Zero waits for ever.
+//
+// What comes of it is an [ErrConnectTimeout] or an [ErrReadTimeout], both an
+// [ErrTimeout]. A duration below zero is an [ErrInvalidOption].
 func Timeout(d time.Duration) Option { return &timeoutOption{"Timeout", d, true, true, false} }
 
 // ConnectTimeout limits each attempt to connect; see [Timeouts].
+//
+// Looking up the name, TLS and a proxy's handshake each fall under it. Beyond
+// it: [ErrConnectTimeout]. Nothing was sent then, so that any request may be
+// tried again.
 func ConnectTimeout(d time.Duration) Option {
 	return &timeoutOption{"ConnectTimeout", d, true, false, false}
 }
 
 // ReadTimeout limits each wait for bytes of the peer; see [Timeouts].
+//
+// Progress in either direction counts, so that a slow upload is no silence;
+// nor is a consumer that takes its time. Beyond it: [ErrReadTimeout], and
+// within the body [ErrConnection] besides.
 func ReadTimeout(d time.Duration) Option {
 	return &timeoutOption{"ReadTimeout", d, false, true, false}
 }
 
 // TotalTimeout limits the whole call, a streamed body included.
+//
+// Redirects, retries and the waits between them fall under it. Beyond it:
+// [ErrTimeout], which is [context.DeadlineExceeded] too. Zero lifts a limit of
+// the session's.
 func TotalTimeout(d time.Duration) Option {
 	return &timeoutOption{"TotalTimeout", d, false, false, true}
 }
 
-type timeoutOption struct {
-	is                   string
-	d                    time.Duration
-	connect, read, total bool
-}
-
-func (o *timeoutOption) name() string { return o.is }
-func (o *timeoutOption) scope() scope { return scopeAny }
-
-func (o *timeoutOption) apply(r *Request) error {
-	o.set(&r.Timeouts, &o.d)
-	if o.d < 0 {
-		return invalidOption("%s %v is below zero; zero waits for ever", o.is, o.d)
-	}
-	return nil
-}
-
-func (o *timeoutOption) remove(r *Request) error {
-	o.set(&r.Timeouts, new(time.Duration))
-	return nil
-}
-
-func (o *timeoutOption) set(t *Timeouts, d *time.Duration) {
-	if o.connect {
-		t.Connect = d
-	}
-	if o.read {
-		t.Read = d
-	}
-	if o.total {
-		t.Total = d
-	}
-}
-
 // AllowRedirects follows redirects, or does not.
+//
+// All verbs do but [Head], as in Requests. A redirect that was not followed is
+// the response, and [Response.Next] gives the request that would follow it.
 func AllowRedirects(follow bool) Option {
 	return setting("AllowRedirects", func(s *Settings) { s.AllowRedirects = &follow },
 		func(s *Settings) { s.AllowRedirects = new(true) })
 }
 
 // MaxRedirects is how many redirects are followed.
+//
+// Without this option it is 30. One more is an [ErrTooManyRedirects], whose
+// error holds the last response. Below zero is an [ErrInvalidOption].
 func MaxRedirects(n int) Option {
 	return setting("MaxRedirects", func(s *Settings) { s.MaxRedirects = &n },
 		func(s *Settings) { s.MaxRedirects = new(defaultMaxRedirects) })
@@ -463,6 +266,10 @@ func MaxRedirects(n int) Option {
 
 // Proxy sends requests that key fits through the proxy at url; see
 // [ProxyMap]. An empty url goes without one.
+//
+// A url that cannot be used is an [ErrInvalidProxyURL] of sending; a proxy
+// that cannot be reached, or refuses, an [ErrProxy]. User and password may be
+// part of the url.
 func Proxy(key, url string) Option { return &pairOption{kind: pairProxy, key: key, value: url} }
 
 // Proxies is [Proxy] for a whole map.
@@ -484,6 +291,9 @@ func Proxies(m ProxyMap) Option {
 
 // OnResponse runs hooks on each response, redirects included, in the place of
 // the session's.
+//
+// They run in order, before the redirect is followed and before the body is
+// read; each may return another response. An error of a hook ends the call.
 func OnResponse(hooks ...Hook) Option {
 	return &funcOption{
 		is: "OnResponse", at: scopeSession | scopeRequest,
@@ -510,23 +320,19 @@ func AlsoOnResponse(hooks ...Hook) Option {
 	}
 }
 
-func checkHooks(option string, hooks []Hook) error {
-	if slices.ContainsFunc(hooks, func(h Hook) bool { return h == nil }) {
-		return invalidOption("%s was given nil", option)
-	}
-	return nil
-}
-
 // Stream leaves the body to be read by the caller, who must close the
 // response.
-func Stream() Option { return streamOption }
-
-var streamOption = setting("Stream", func(s *Settings) { s.Stream = new(true) },
-	func(s *Settings) { s.Stream = new(false) })
+//
+// Without it the body is read whole before the call returns. A [TotalTimeout]
+// and the context hold for the body as well, whoever reads it.
+func Stream() Option { return streamOption{} }
 
 // Verify checks servers' certificates against the system's roots, or does not
 // check them at all, which is for tests alone: anyone on the way can then read
 // and change what is sent.
+//
+// Given by the caller it wins over the environment's bundle, other than in
+// Requests. A certificate that does not pass is an [ErrSSL].
 func Verify(verify bool) Option {
 	return setting("Verify", func(s *Settings) { s.Verify = TLSVerify{Always: verify, Skip: !verify} },
 		func(s *Settings) { s.Verify = TLSVerify{Always: true} })
@@ -534,6 +340,9 @@ func Verify(verify bool) Option {
 
 // CABundle trusts the certificates in a PEM file, or in the files of a
 // directory, and no others.
+//
+// The files are read when the first connection is made: one that is missing,
+// or has no certificate, is an [ErrSSL] of the call.
 func CABundle(path string) Option {
 	o := setting("CABundle", func(s *Settings) { s.Verify = TLSVerify{CABundle: path} },
 		func(s *Settings) { s.Verify = TLSVerify{Always: true} })
@@ -544,6 +353,9 @@ func CABundle(path string) Option {
 }
 
 // Cert shows a client certificate: a PEM file of certificate and key, or two.
+//
+// The files are read when the first connection is made; the key may not be
+// encrypted. One that is missing or wrong is an [ErrSSL] of the call.
 func Cert(certFile string, keyFile ...string) Option {
 	c := ClientCert{CertFile: certFile}
 	if len(keyFile) > 0 {
@@ -557,57 +369,21 @@ func Cert(certFile string, keyFile ...string) Option {
 }
 
 // MaxBody is [Limits.Body] as an option.
+//
+// n counts bytes after decoding; below zero lifts a limit of the session's.
+// Beyond it: [ErrTooLarge], whose error holds the response and what was read
+// of it.
 func MaxBody(n int64) Option {
 	return setting("MaxBody", func(s *Settings) { s.Limits.Body = n }, func(s *Settings) { s.Limits.Body = -1 })
 }
 
 // MaxExpansion is [Limits.Expansion] as an option.
+//
+// It is looked at once a body is beyond 1 MiB. Beyond it: [ErrTooLarge]; below
+// zero lifts a limit of the session's.
 func MaxExpansion(factor float64) Option {
 	return setting("MaxExpansion", func(s *Settings) { s.Limits.Expansion = factor },
 		func(s *Settings) { s.Limits.Expansion = -1 })
-}
-
-// funcOption is an option made of two functions.
-type funcOption struct {
-	is    string
-	at    scope
-	set   func(*Request) error
-	unset func(*Request)
-}
-
-func (o *funcOption) name() string            { return o.is }
-func (o *funcOption) scope() scope            { return o.at }
-func (o *funcOption) apply(r *Request) error  { return o.set(r) }
-func (o *funcOption) remove(r *Request) error { o.unset(r); return nil }
-
-// setting is an option on how to send.
-func setting(name string, set, unset func(*Settings)) *funcOption {
-	return &funcOption{
-		is: name, at: scopeAny,
-		set:   func(r *Request) error { set(&r.Settings); return nil },
-		unset: func(r *Request) { unset(&r.Settings) },
-	}
-}
-
-func (s Settings) name() string { return "Settings" }
-func (s Settings) scope() scope { return scopeAny }
-
-func (s Settings) apply(r *Request) error {
-	proxies := r.Proxies
-	if s.Proxies != nil {
-		proxies = maps.Clone(proxies)
-		if proxies == nil {
-			proxies = ProxyMap{}
-		}
-		maps.Copy(proxies, s.Proxies)
-	}
-	r.Settings = mergeSettings(r.Settings, s)
-	r.Proxies = proxies
-	return nil
-}
-
-func (s Settings) remove(*Request) error {
-	return invalidOption("Settings cannot be left out as a whole")
 }
 
 // openFile opens a file for a part of a multipart body.

@@ -244,7 +244,7 @@ func optionRows() []optionRow {
 func TestOptionsApply(t *testing.T) {
 	for _, row := range optionRows() {
 		t.Run(row.name, func(t *testing.T) {
-			assert.Equal(t, row.name, row.option.name())
+			assert.Equal(t, row.name, row.option.label().String())
 			var r Request
 			r.apply([]Option{row.option}, scopeRequest)
 			require.NoError(t, r.err)
@@ -282,9 +282,9 @@ func TestOptionsInWrongPlace(t *testing.T) {
 		}},
 	}
 	for _, row := range optionRows() {
-		assert.NotZero(t, row.option.scope()&scopeRequest, "%s makes no sense in a request", row.name)
+		assert.NotZero(t, row.option.label().at&scopeRequest, "%s makes no sense in a request", row.name)
 		for _, place := range places {
-			assert.Equal(t, row.scope&place.at != 0, row.option.scope()&place.at != 0, "%s in %s", row.name, place.text)
+			assert.Equal(t, row.scope&place.at != 0, row.option.label().at&place.at != 0, "%s in %s", row.name, place.text)
 			if row.scope&place.at != 0 {
 				continue
 			}

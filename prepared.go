@@ -39,10 +39,10 @@ type PreparedRequest struct {
 
 	room [usualFields]headerField // of Headers, as long as they fit
 
-	redirected    bool
+	redirected    bool // it follows another request, by a redirect
 	authLast      bool // Authorization is a redirect's, and comes after the proxy's
 	answers       int  // to challenges
-	staleAnswered bool
+	staleAnswered bool // one of them was to a stale nonce, which is once allowed
 }
 
 // Prepare makes the request ready to send, by itself: no session's state and
@@ -85,6 +85,8 @@ func (p *PreparedRequest) prepare(ctx context.Context, r *Request, headers Heade
 	return inRequest(p, "prepare", err)
 }
 
+// prepareMethod takes any token, in upper case as Requests sends it. What is no
+// token could end the request line early and begin another request.
 func (p *PreparedRequest) prepareMethod(method string) error {
 	if method == "" {
 		method = http.MethodGet
@@ -112,8 +114,10 @@ func isTokenByte(c byte) bool {
 		strings.IndexByte("!#$%&'*+.^_`|~", c) >= 0
 }
 
+// prepareURL adds the params to the URL and quotes what must be. A query that is
+// given as it is takes their place, as a string of params does in Requests.
 func (p *PreparedRequest) prepareURL(r *Request) error {
-	var room [16]uri.Param
+	var room [16]uri.Param // on the stack: most requests have fewer
 	params := room[:0]
 	if r.Query == "" {
 		for _, f := range r.Params {
@@ -131,6 +135,8 @@ func (p *PreparedRequest) prepareURL(r *Request) error {
 	return nil
 }
 
+// setTarget keeps the parsed URL beside its text. As long as both agree the URL
+// is not parsed again when it is sent.
 func (p *PreparedRequest) setTarget(u uri.URL) { p.target, p.URL = u, u.Text }
 
 // resolveTarget parses the URL again where the caller has changed it.
@@ -143,12 +149,16 @@ func (p *PreparedRequest) resolveTarget() error {
 		return urlError(err)
 	}
 	p.target = u
+	// The call's cookies belong to the host that the caller named, be it after
+	// preparing.
 	if p.host == "" {
 		p.host = u.Host
 	}
 	return nil
 }
 
+// prepareHeaders takes the merged headers. They are checked here, before
+// anything is added, so that the error names what the caller gave.
 func (p *PreparedRequest) prepareHeaders(h Headers) error {
 	if err := checkHeaders(&h); err != nil {
 		return err
@@ -177,15 +187,19 @@ func (p *PreparedRequest) prepareCookies(call []*http.Cookie, jar *CookieJar) er
 
 // buildCookies makes the Cookie header from the jar and the call's cookies.
 func (p *PreparedRequest) buildCookies(jar *CookieJar) {
+	// On a redirect the jar may hold a newer cookie than the call gave: what came
+	// after this position wins over the call's.
 	if len(p.cookies) > 0 && !p.redirected {
 		p.since = jar.position() // even where a header comes first: a redirect drops it
 	}
+	// Like Requests this leaves a Cookie header of the caller's as it is, and
+	// sends nothing of the jar beside it.
 	if len(p.cookies) == 0 && (jar == nil || jar.Len() == 0) || p.target.Opaque || p.Headers.Has("Cookie") {
 		return
 	}
 	foreign := p.target.Host != p.host
 	rules := cookieRules{foreign: foreign, jarWins: p.redirected, since: p.since}
-	var room [512]byte
+	var room [512]byte // on the stack, as far as it goes
 	if value := jar.headerWith(room[:0], p.cookies, p.cookieURL(), rules); len(value) > 0 {
 		p.Headers.fields = append(p.Headers.fields, headerField{name: "Cookie", value: string(value), raw: true})
 	}
@@ -204,6 +218,8 @@ func (p *PreparedRequest) cookieURL() cookieURL {
 	return u
 }
 
+// prepareBody encodes the body and says of what type it is, unless the caller
+// has. Bytes and readers have no type: nobody knows what they are.
 func (p *PreparedRequest) prepareBody(r *Request) error {
 	body, contentType, err := r.bodyContent(newBoundary)
 	if err != nil {
@@ -250,6 +266,8 @@ func (p *PreparedRequest) frame(body *Payload) {
 	switch {
 	case body == nil:
 		p.Headers.Del("Transfer-Encoding")
+		// As in Requests: a server may refuse a POST without a length (411, RFC
+		// 9110, section 15.5.12), and nobody expects a GET with one.
 		if p.Method != http.MethodGet && p.Method != http.MethodHead && !p.Headers.Has("Content-Length") {
 			p.Headers.Add("Content-Length", "0")
 		}
@@ -278,6 +296,8 @@ func (p *PreparedRequest) prepareAuth(ctx context.Context, r *Request) error {
 		auth = &Basic{Username: user, Password: password}
 	}
 	p.auth = auth
+	// An auth may sign the body or replace it; then the framing follows, as in
+	// Requests, which computes the length anew after any auth.
 	before := p.Body
 	if err := auth.Authenticate(ctx, p); err != nil {
 		return err
@@ -288,6 +308,8 @@ func (p *PreparedRequest) prepareAuth(ctx context.Context, r *Request) error {
 	return nil
 }
 
+// prepareHooks comes last, as in Requests: no hook sees a request that could not
+// be prepared.
 func (p *PreparedRequest) prepareHooks(hooks, extra []Hook) {
 	p.Hooks = hooks
 	if len(extra) > 0 {
@@ -297,6 +319,7 @@ func (p *PreparedRequest) prepareHooks(hooks, extra []Hook) {
 
 // Copy returns a copy that shares only the body.
 func (p *PreparedRequest) Copy() *PreparedRequest {
+	// The headers may lie in p.room, which the copy has a place for of its own.
 	q := *p
 	q.Headers = p.Headers.cloneIn(q.room[:])
 	return &q

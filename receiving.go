@@ -83,6 +83,8 @@ func (t *trip) restoreLengths(r *Response) {
 // which others on the way may have read otherwise.
 func (t *trip) checkResponse(resp *http.Response) error {
 	switch {
+	// net/http believes a status line of "HTTP/2.0", and with it other rules of
+	// framing.
 	case t.conn != nil && resp.ProtoMajor != 1:
 		return &Error{kind: ErrConnection, reason: "server answered HTTP/1.1 with another protocol"}
 	case resp.StatusCode < 100: // "+20" is a number to net/http
@@ -142,6 +144,8 @@ func reason(resp *http.Response) string {
 	return fromLatin1(strings.TrimSpace(phrase))
 }
 
+// tlsState is the state of the connection. net/http knows it only for
+// connections that it takes for TLS, which ours are not.
 func (t *trip) tlsState(resp *http.Response) *tls.ConnectionState {
 	if resp.TLS == nil && t.conn != nil {
 		return t.conn.TLS()
@@ -153,10 +157,12 @@ func (t *trip) tlsState(resp *http.Response) *tls.ConnectionState {
 // kinds, and waiting for it is watched.
 type tripBody struct {
 	t    *trip
-	body io.ReadCloser
-	err  error
+	body io.ReadCloser // net/http's
+	err  error         // of every Read from now on
 }
 
+// Read waits for the peer, and only meanwhile the watchdog runs: a consumer may
+// take his time.
 func (b *tripBody) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
@@ -169,6 +175,7 @@ func (b *tripBody) Read(p []byte) (int, error) {
 	}
 	if err == io.EOF {
 		if b.t.conn != nil {
+			// From here on it is the next request that the server answers.
 			b.t.conn.Rest(b.t.turn)
 		}
 	} else {
@@ -178,6 +185,8 @@ func (b *tripBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Close gives the connection back where the body was read to its end, and else
+// closes it. It ends the trip: its context, its watchdog, its upload.
 func (b *tripBody) Close() error {
 	if b.err == nil {
 		b.err = &Error{kind: ErrStreamConsumed, reason: "response was closed"}

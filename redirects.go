@@ -42,9 +42,11 @@ func keepsBody(status int) bool {
 // unless host, scheme and port are the same, or http on its port became https
 // on its own.
 func stripsAuth(from, to uri.URL) bool {
+	// RED-14. A subdomain is another host: it may be somebody else's.
 	if !strings.EqualFold(from.Host, to.Host) {
 		return true
 	}
+	// What went out in the clear may go out encrypted.
 	if from.Scheme == "http" && from.EffectivePort() == "80" && to.Scheme == "https" && to.EffectivePort() == "443" {
 		return false
 	}
@@ -57,12 +59,16 @@ func redirected(p *PreparedRequest, status int, to uri.URL) *PreparedRequest {
 	next := p.Copy()
 	next.setTarget(to)
 	next.Method = redirectMethod(p.Method, status)
+	// RED-6: even where the method stays, as PUT does after a 301.
 	if !keepsBody(status) {
 		next.Body = nil
 		for _, name := range [...]string{"Content-Length", "Content-Type", "Transfer-Encoding"} {
 			next.Headers.Del(name)
 		}
 	}
+	// RED-8: cookies are for where it goes, and the proxy of the next hop may be
+	// another one. All other headers go along, as in Requests; see [SecretHeader]
+	// for those that must not.
 	next.Headers.Del("Cookie")
 	next.Headers.Del("Proxy-Authorization")
 	next.redirected, next.authLast = true, false
@@ -77,6 +83,7 @@ func redirected(p *PreparedRequest, status int, to uri.URL) *PreparedRequest {
 // redirect returns the request that follows a response of p's to location,
 // with cookies and netrc for where it goes.
 func (s *Session) redirect(ctx context.Context, p *PreparedRequest, status int, location string) (*PreparedRequest, error) {
+	// RED-3: headers are read as Latin-1, and Location is UTF-8.
 	location, _ = toLatin1(location)
 	to, err := uri.Resolve(p.target, location)
 	if err != nil {
@@ -84,6 +91,8 @@ func (s *Session) redirect(ctx context.Context, p *PreparedRequest, status int, 
 	}
 	next := redirected(p, status, to)
 	next.buildCookies(s.jar())
+	// The answer that was copied is good for another URI; the nonce is good for
+	// this one as well.
 	if d, ok := p.auth.(*Digest); ok {
 		if !strings.HasPrefix(next.Headers.Get("Authorization"), "Digest ") {
 			return next, nil // none yet, or one of the caller's
@@ -91,6 +100,7 @@ func (s *Session) redirect(ctx context.Context, p *PreparedRequest, status int, 
 		next.Headers.Del("Authorization")
 		return next, d.Authenticate(ctx, next)
 	}
+	// RED-15: netrc is asked anew, for the host that it goes to.
 	if s.IgnoreEnv || next.Headers.Has("Authorization") || to.Opaque {
 		return next, nil
 	}

@@ -118,6 +118,8 @@ type Limits struct {
 
 // Field is a name and a value of a query or a form.
 type Field struct {
+	// Name and Value are bytes that are encoded when they are sent; both may
+	// be empty.
 	Name, Value string
 	// Omit leaves out the session's fields of that name; Value is not used.
 	Omit bool
@@ -185,6 +187,8 @@ func mergeFields(session, call Fields) Fields {
 		return slices.ContainsFunc(session[:upTo], func(f Field) bool { return f.Name == name })
 	}
 	for i, f := range session {
+		// HDR-5 and MRG-1 as a dict has them: the place is the session's, the
+		// value the call's. Lists are short, so that they are searched.
 		if !slices.ContainsFunc(call, func(g Field) bool { return g.Name == f.Name }) {
 			out = append(out, f)
 		} else if !done(i, f.Name) {
@@ -199,6 +203,7 @@ func mergeFields(session, call Fields) Fields {
 	return out
 }
 
+// appendNamed appends the fields of src that have the name.
 func appendNamed(dst, src Fields, name string) Fields {
 	for _, f := range src {
 		if f.Name == name {
@@ -234,6 +239,8 @@ func mergeSettings(session, call Settings) Settings {
 	}
 }
 
+// either is the first that is set: nil is unset, and what it points to may be
+// zero.
 func either[T any](first, second *T) *T {
 	if first != nil {
 		return first
@@ -241,6 +248,7 @@ func either[T any](first, second *T) *T {
 	return second
 }
 
+// eitherZero is either for values whose zero is unset.
 func eitherZero[T comparable](first, second T) T {
 	var zero T
 	if first != zero {

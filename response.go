@@ -22,9 +22,11 @@ import (
 // whose body was read may be used by many goroutines at once; one that
 // streams belongs to one.
 type Response struct {
-	// StatusCode is the status, such as 404, and Reason its phrase.
+	// StatusCode is the status, such as 404.
 	StatusCode int
-	Reason     string
+	// Reason is the phrase of the status line, as the server sent it and
+	// often empty; with HTTP/2, which has none, the usual one.
+	Reason string
 	// Proto is the protocol, such as "HTTP/1.1" or "HTTP/2.0".
 	Proto string
 	// URL is the one that answered, after redirects.
@@ -86,9 +88,15 @@ func NewResponse(p *PreparedRequest, status int, reason string, headers Headers,
 }
 
 // OK reports whether the status is below 400, or 600 and more.
+//
+// It is what RaiseForStatus goes by, so that a redirect that was not followed
+// is fine.
 func (r *Response) OK() bool { return r.StatusCode < 400 || r.StatusCode >= 600 }
 
 // RaiseForStatus returns an [HTTPError] for a status from 400 to 599.
+//
+// Test for it with errors.Is(err, [ErrHTTP]), or take the response from it
+// with [errors.As]. It does not close the response.
 func (r *Response) RaiseForStatus() error {
 	if r.OK() {
 		return nil
@@ -102,6 +110,9 @@ func (r *Response) RaiseForStatus() error {
 }
 
 // IsRedirect reports whether the response is a redirect that can be followed.
+//
+// The statuses are 301, 302, 303, 307 and 308; without a Location none of them
+// is one.
 func (r *Response) IsRedirect() bool { return isRedirect(r.StatusCode) && r.Headers.Has("Location") }
 
 // IsPermanentRedirect reports whether it is a 301 or 308.
@@ -112,6 +123,10 @@ func (r *Response) IsPermanentRedirect() bool {
 
 // Next returns the request that follows a redirect, where it was not
 // followed; else nil. Session.Send sends it.
+//
+// It is what the session would send: with the redirect's method and body,
+// cookies for where it goes, and credentials only where they may go. Beyond
+// [Settings.MaxRedirects] it is an [ErrTooManyRedirects].
 func (r *Response) Next(ctx context.Context) (*PreparedRequest, error) {
 	if r.follow == nil {
 		return nil, nil
@@ -120,6 +135,9 @@ func (r *Response) Next(ctx context.Context) (*PreparedRequest, error) {
 }
 
 // Cookies returns a new jar of the cookies that this response set.
+//
+// Those that the jar refused, and those that it was told to delete, are not
+// among them.
 func (r *Response) Cookies() *CookieJar {
 	jar := new(CookieJar)
 	for _, c := range r.setCookies {
@@ -131,6 +149,9 @@ func (r *Response) Cookies() *CookieJar {
 
 // Links returns the Link headers (RFC 8288), keyed by relation, or by URL
 // where a link has none: what r.links is in Requests.
+//
+// What is malformed is taken as far as it can be; there is no error. Where two
+// links have one relation the later one is there.
 func (r *Response) Links() map[string]Link {
 	links := map[string]Link{}
 	for _, l := range link.Parse(r.Headers.Get("Link")) {
@@ -165,6 +186,9 @@ func (r *Response) Content() []byte {
 
 // ReadAll is [Response.Content] with the error. Where reading fails it
 // returns what came before, too.
+//
+// An error stays: each later call returns it again, with the same bytes. A
+// body that another reader has consumed is an [ErrStreamConsumed].
 func (r *Response) ReadAll() ([]byte, error) {
 	if err := r.body.load(r); err != nil {
 		return r.body.data, err
@@ -202,9 +226,14 @@ func (r *Response) JSON(v any) error {
 
 // Read reads the decoded body of a streamed response, as [io.Reader] has it.
 // On one that was read whole it reads the content.
+//
+// At the end the connection is given back, and the error is [io.EOF] itself. A
+// body that breaks off is an [ErrChunkedEncoding] and never a short success.
 func (r *Response) Read(b []byte) (int, error) { return r.body.read(r, b) }
 
 // WriteTo writes what is left of the body to w, in large pieces.
+//
+// An error of w's is returned as it is; one of reading is an [*Error].
 func (r *Response) WriteTo(w io.Writer) (int64, error) {
 	if r.body.state == bodyLoaded {
 		n, err := w.Write(r.body.data[min(r.body.pos, len(r.body.data)):])
@@ -234,6 +263,9 @@ func (r *Response) WriteTo(w io.Writer) (int64, error) {
 
 // Raw returns the body as it crosses the wire, with chunks undone and content
 // codings not. It is for a streamed response that nothing was read of.
+//
+// What is read here is gone for the other readers. Limits on the body hold for
+// the bytes as they come.
 func (r *Response) Raw() io.Reader { return r.body.rawReader(r) }
 
 // Close ends the response. A body that was not read to its end costs its
@@ -242,6 +274,8 @@ func (r *Response) Close() error { return r.body.close() }
 
 // Trailers returns the fields that came after the body, once it was read to
 // its end.
+//
+// They are no headers: what they say may contradict the head.
 func (r *Response) Trailers() Headers {
 	if r.body.trailer == nil {
 		return Headers{}

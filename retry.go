@@ -144,6 +144,7 @@ func (r *Retry) check() error {
 	return r.checkRest()
 }
 
+// checkRest is check for what is no count.
 func (r *Retry) checkRest() error {
 	waits := [...]struct {
 		name string

@@ -23,7 +23,7 @@ var roomLevels = [][]string{
 		"netrc_unix", "home_unix", "home_windows", "json", "proxy", "retry", "tls", "upload", "watchdog",
 	},
 	{
-		"auth", "digest", "guard", "hooks", "lines", "options", "prepared", "proxyauth", "redirects", "request",
+		"auth", "digest", "guard", "hooks", "lines", "option", "options", "prepared", "proxyauth", "redirects", "request",
 		"response", "stream",
 	},
 	{"adapter", "attempts", "exchange", "failure", "hosts", "receiving", "sending", "transport"},

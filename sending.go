@@ -10,6 +10,8 @@ import (
 func (t *trip) fillHeader() {
 	for i := range t.p.Headers.fields {
 		f := &t.p.Headers.fields[i]
+		// RFC 9113, section 8.2.2: fields of a connection make a request of HTTP/2
+		// malformed. Host is :authority there.
 		switch http.CanonicalHeaderKey(f.name) {
 		case "Host", "Connection", "Content-Length", "Transfer-Encoding", "Keep-Alive", "Upgrade", "Proxy-Connection",
 			"Proxy-Authorization":
@@ -17,9 +19,12 @@ func (t *trip) fillHeader() {
 		}
 		t.h2.Add(f.name, f.wire())
 	}
+	// net/http would put in its own name.
 	if !t.p.Headers.Has("User-Agent") {
 		t.h2["User-Agent"] = []string{""}
 	}
+	// A key without a value is not sent, and tells net/http that the request may
+	// go out again.
 	if _, given := t.h2["X-Idempotency-Key"]; !given && replayableMethod(t.p.Method) {
 		t.h2["X-Idempotency-Key"] = nil
 	}
@@ -78,6 +83,8 @@ func (t *trip) AppendHead(b []byte) []byte {
 	return append(b, "\r\n"...)
 }
 
+// appendField appends a field's line. Name and value were checked when the
+// request was: no line end is in them.
 func appendField(b []byte, name, value string) []byte {
 	b = append(b, name...)
 	b = append(b, ": "...)
@@ -93,6 +100,7 @@ func (t *trip) appendFraming(b []byte) []byte {
 	case n > 0:
 		return appendField(b, "Content-Length", itoa(n))
 	}
+	// BODY-20: a method that usually has a body tells that it has none.
 	switch t.p.Method {
 	case http.MethodGet, http.MethodHead, http.MethodDelete, http.MethodTrace, http.MethodOptions, http.MethodConnect:
 		return b

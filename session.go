@@ -73,6 +73,8 @@ func (s *Session) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // Do sends a request by any method. See the package's [Do]; what the options
 // leave open is the session's.
+//
+// The method is any token; it is sent in upper case.
 func (s *Session) Do(ctx context.Context, method, url string, opts ...Option) (*Response, error) {
 	r := asking(method, url, opts)
 	defer asked(r)
@@ -80,6 +82,9 @@ func (s *Session) Do(ctx context.Context, method, url string, opts ...Option) (*
 }
 
 // Get sends a GET.
+//
+// A status such as 404 is no error: see [Response.RaiseForStatus]. What fails
+// is an [*Error], whose kind [errors.Is] tells.
 func (s *Session) Get(ctx context.Context, url string, opts ...Option) (*Response, error) {
 	return s.Do(ctx, http.MethodGet, url, opts...)
 }
@@ -100,11 +105,17 @@ func (s *Session) Head(ctx context.Context, url string, opts ...Option) (*Respon
 }
 
 // Post sends a POST.
+//
+// What it sends is an option: [JSON], [Form], [Body], [Files]. Redirects by
+// 301, 302 and 303 make it a GET without a body, as in Requests.
 func (s *Session) Post(ctx context.Context, url string, opts ...Option) (*Response, error) {
 	return s.Do(ctx, http.MethodPost, url, opts...)
 }
 
 // Put sends a PUT.
+//
+// It may go out twice: where a reused connection dies before it answers,
+// net/http's rule and RFC 9110, section 9.2.2, have it sent again.
 func (s *Session) Put(ctx context.Context, url string, opts ...Option) (*Response, error) {
 	return s.Do(ctx, http.MethodPut, url, opts...)
 }
@@ -121,6 +132,9 @@ func (s *Session) Delete(ctx context.Context, url string, opts ...Option) (*Resp
 
 // Request sends a request, as [Session.Prepare], [Session.MergeEnvironment]
 // and [Session.Send] would.
+//
+// r is not changed, and may be used again. Options are filled in by
+// [NewRequest]; an error of one of them surfaces here.
 func (s *Session) Request(ctx context.Context, r *Request) (*Response, error) {
 	own := *r
 	return s.request(ctx, &own)
@@ -138,6 +152,7 @@ func asking(method, url string, opts []Option) *Request {
 	return r
 }
 
+// asked puts back what asking took, emptied: it holds the caller's secrets.
 func asked(r *Request) {
 	*r = Request{}
 	requestPool.Put(r)
@@ -164,6 +179,9 @@ func (s *Session) request(ctx context.Context, r *Request) (*Response, error) {
 
 // Prepare makes a request ready to send with the session's state: headers,
 // params, cookies, auth and hooks, and netrc unless [Session.IgnoreEnv].
+//
+// The request is not kept and not changed. Errors are of the kinds that
+// [Request.Prepare] has, and those of the auth.
 func (s *Session) Prepare(ctx context.Context, r *Request) (*PreparedRequest, error) {
 	p, own := new(PreparedRequest), *r
 	if err := s.prepare(ctx, p, &own); err != nil {
@@ -184,11 +202,11 @@ func (s *Session) prepare(ctx context.Context, p *PreparedRequest, r *Request) e
 	if r.Auth == nil {
 		r.Auth = s.Auth
 	}
-	headers := s.Headers
-	if headers.fields == nil {
-		headers.fields = defaultFields
+	own, defaults := s.Headers, defaultFields()
+	if own.fields == nil {
+		own.fields = defaults[:]
 	}
-	headers = mergeHeaders(p.room[:], headers, r.Headers)
+	headers := mergeHeaders(p.room[:], own, r.Headers)
 	if r.Auth == nil && !s.IgnoreEnv && !headers.Has("Authorization") {
 		r.netrc = &s.env
 	}
@@ -220,6 +238,9 @@ func (s *Session) MergeEnvironment(url string, opts ...Option) (Settings, error)
 // Send sends a prepared request. Options that say how to send may be given;
 // what they leave open is the session's. The environment's proxies count, its
 // certificate bundle and netrc do not: see [Session.MergeEnvironment].
+//
+// Where it follows redirects the response's History has what led there. p may
+// be sent again afterwards, if its body can be.
 func (s *Session) Send(ctx context.Context, p *PreparedRequest, opts ...Option) (*Response, error) {
 	if p == nil {
 		return nil, invalidOption("Send was given no request")
@@ -257,9 +278,13 @@ func (m *callSettings) merge(s *Session, p *PreparedRequest, call *Settings, bun
 	if err := m.check(); err != nil {
 		return inRequest(p, "send", err)
 	}
+	// Rule ENV-4, mended: a Verify of the call or of the session is a decision,
+	// and the environment does not overrule it.
 	if bundle && m.Verify.isZero() && !s.IgnoreEnv && p.target.Scheme == "https" {
 		m.Verify.CABundle = s.env.bundle()
 	}
+	// A guard checks the address that is dialled; behind a proxy of the
+	// environment's that would be the proxy's.
 	m.env = !s.IgnoreEnv && m.Guard == nil
 	m.Proxies = s.proxies(p, m, !bundle)
 	return nil
@@ -285,6 +310,8 @@ func (s *Session) jar() *CookieJar {
 // its adapter, hooks and cookies; then the body.
 func (c *chain) send(ctx context.Context, p *PreparedRequest) (*Response, error) {
 	set := &c.settings
+	// The limit holds for the body too. Whoever reads it last ends the limit: we
+	// do, or under Stream the caller by closing the response.
 	ctx, finish := limitTotal(ctx, valueOr(set.Timeouts.Total, 0))
 	r, err := c.exchange(ctx, p)
 	if err == nil && valueOr(set.AllowRedirects, true) {
@@ -316,9 +343,9 @@ func limitTotal(ctx context.Context, d time.Duration) (context.Context, func()) 
 // chain is a call on its way through redirects.
 type chain struct {
 	session    *Session
-	settings   callSettings
-	history    []*Response
-	challenges *challenges // nil before the first
+	settings   callSettings // proxies are those of the hop under way
+	history    []*Response  // redirects followed so far, the oldest first
+	challenges *challenges  // nil before the first
 
 	first trip // of the call's trips: all that a usual call needs, in one allocation
 }
@@ -351,6 +378,8 @@ func (c *chain) exchange(ctx context.Context, p *PreparedRequest) (*Response, er
 	return c.sendOn(ctx, adapter, p)
 }
 
+// sendOn is [chain.exchange] on an adapter that is known: the answer to a
+// challenge goes where the challenge came from.
 func (c *chain) sendOn(ctx context.Context, adapter Adapter, p *PreparedRequest) (*Response, error) {
 	start := time.Now()
 	var r *Response
@@ -366,6 +395,8 @@ func (c *chain) sendOn(ctx context.Context, adapter Adapter, p *PreparedRequest)
 	if r == nil {
 		return nil, inRequest(p, "send", &Error{kind: ErrConnection, reason: "adapter returned no response"})
 	}
+	// A clock may be too coarse to see a loopback exchange; zero would look as if
+	// nothing had been measured.
 	r.Elapsed = max(time.Since(start), 1)
 	r.follow = c
 	if c.challenges != nil && len(c.challenges.refused) > 0 {
@@ -386,6 +417,8 @@ func (c *chain) respond(ctx context.Context, adapter Adapter, p *PreparedRequest
 			return answered, err
 		}
 	}
+	// A hook may give another response in the place of this one. The first is
+	// closed then, unless the other reads from its body.
 	given := r
 	r, err := runHooks(ctx, p.Hooks, r)
 	if err != nil {
@@ -471,11 +504,13 @@ func (c *chain) followAll(ctx context.Context, r *Response) (*Response, error) {
 		}
 		r.body.drain(r)
 		c.history = append(c.history, r)
+		// RED-19, mended: sent again, such a body would be empty or cut.
 		if p.Body != nil && !p.Body.Replayable() {
 			return nil, withResponse(inRequest(p, "redirect", &Error{
 				kind: ErrUnrewindableBody, reason: "the body can be sent only once, and the redirect asks for it again",
 			}), r)
 		}
+		// RED-16: another scheme or host may have another proxy, or none.
 		c.settings.Proxies = c.session.proxies(p, &c.settings, true)
 		from := r
 		if r, err = c.exchange(ctx, p); err != nil {
@@ -503,6 +538,8 @@ func (c *chain) next(ctx context.Context, r *Response) (*PreparedRequest, error)
 			kind: ErrTooManyRedirects, reason: "exceeded " + itoa(int64(limit)) + " redirects",
 		}), r)
 	}
+	// The next request is made of the one that the caller sent, not of the answer
+	// to a challenge: its Authorization is good for one URI.
 	p, err := c.session.redirect(ctx, r.base(), r.StatusCode, location)
 	if err != nil {
 		return nil, withResponse(err, r)

@@ -24,15 +24,16 @@ type body struct {
 	trailer *http.Header          // filled in at the end of raw
 
 	state   bodyState
-	closed  bool
-	decoder io.ReadCloser
-	rawRead int64
-	read64  int64 // decoded bytes handed out
-	data    []byte
-	pos     int // of Read within data
-	err     error
+	closed  bool          // raw is given back
+	decoder io.ReadCloser // nil before the first read, and without codings
+	rawRead int64         // bytes read of raw
+	read64  int64         // decoded bytes handed out
+	data    []byte        // the whole, or what came before an error
+	pos     int           // of Read within data
+	err     error         // what ended the reading; it stays
 }
 
+// bodyState says which readers may begin. It never goes back.
 type bodyState uint8
 
 const (
@@ -97,6 +98,8 @@ func (b *body) consumedError(r *Response) error {
 
 // expect is how much room to make at first.
 func (b *body) expect() int {
+	// A coded body has another size than its length says, and one beyond the
+	// limit is not made room for.
 	if limit := b.limits.body(); b.length < 0 || b.decoder != nil || limit > 0 && b.length > limit {
 		return 0
 	}
@@ -159,6 +162,7 @@ func join(pieces []*[]byte, n int) []byte {
 	return out
 }
 
+// eofIsNil is for those who have read to the end on purpose.
 func eofIsNil(err error) error {
 	if err == io.EOF {
 		return nil
@@ -202,6 +206,8 @@ func (l *Limits) drain() int64 {
 // defaultDrain is what [Limits.Drain] stands for when it is zero.
 const defaultDrain = 64 << 10
 
+// coding is the limits as the decoders take them: zero is none there, and below
+// zero is none here.
 func (l *Limits) coding() coding.Limits {
 	if l == nil {
 		return coding.Limits{}
@@ -236,6 +242,7 @@ func (b *body) step(r *Response, p []byte) (int, error) {
 	}
 	b.read64 += int64(n)
 	if limit := b.limits.body(); limit > 0 && b.read64 > limit {
+		// What is within the limit is handed out, and the error with it.
 		n -= int(min(b.read64-limit, int64(n)))
 		err = &Error{kind: ErrTooLarge, reason: "body is larger than the limit of " + itoa(limit) + " bytes"}
 	}
@@ -318,6 +325,7 @@ func (b *body) begin(r *Response) error {
 	return nil
 }
 
+// read is [Response.Read] by the state that the body is in.
 func (b *body) read(r *Response, p []byte) (int, error) {
 	switch b.state {
 	case bodyLoaded:

@@ -45,8 +45,9 @@ func newTransport(a *HTTPAdapter, rt route) *transport {
 		t.dialer.Control = rt.key.guard.control
 	}
 	t.http = &http.Transport{
-		DialContext:            t.dialPlain,
-		DialTLSContext:         t.dialTLS,
+		DialContext:    t.dialPlain,
+		DialTLSContext: t.dialTLS,
+		// Accept-Encoding is the caller's header, and codings are undone by us.
 		DisableCompression:     true,
 		MaxIdleConnsPerHost:    size,
 		IdleConnTimeout:        max(cmp.Or(a.IdleTimeout, defaultIdleTimeout), 0),
@@ -66,17 +67,19 @@ func newTransport(a *HTTPAdapter, rt route) *transport {
 // offersHTTP2 reports whether TLS offers it: not to a proxy that forwards.
 func (t *transport) offersHTTP2() bool { return !t.adapter.DisableHTTP2 && !t.route.forward }
 
+// close closes what is idle. Requests under way go on, and net/http closes their
+// connections when they have served.
 func (t *transport) close() { t.http.CloseIdleConnections() }
 
 // dialStage is where the making of a connection failed.
 type dialStage uint8
 
 const (
-	stageConnect dialStage = iota
-	stageProxy             // reaching a proxy, or talking to one that speaks SOCKS
-	stageTunnel            // talking to one that speaks HTTP
-	stageProxyTLS
-	stageTLS
+	stageConnect  dialStage = iota // reaching the server
+	stageProxy                     // reaching a proxy, or talking to one that speaks SOCKS
+	stageTunnel                    // talking to one that speaks HTTP
+	stageProxyTLS                  // the handshake with a proxy
+	stageTLS                       // the handshake with the server
 )
 
 // dialError carries the stage through net/http.
@@ -91,6 +94,9 @@ func (e *dialError) Unwrap() error { return e.err }
 // connectLimit is the connect timeout of the request that a dial is for.
 type connectLimit struct{}
 
+// connectTimeout asks the context for it: one transport serves requests with
+// different limits, and net/http hands nothing else to a dialler. Zero is
+// without limit.
 func connectTimeout(ctx context.Context) time.Duration {
 	d, _ := ctx.Value(connectLimit{}).(time.Duration)
 	return d
@@ -172,6 +178,8 @@ func (t *transport) reachByProxy(ctx context.Context, addr string) (net.Conn, er
 	}
 }
 
+// tryProxy is one attempt of [transport.reachByProxy], on a connection of its
+// own: a proxy may close the one on which it asked for credentials.
 func (t *transport) tryProxy(ctx context.Context, addr string) (net.Conn, error) {
 	proxy := t.route.proxy
 	c, err := t.dial(ctx, proxy.DialAddr())
@@ -197,6 +205,7 @@ func (t *transport) tryProxy(ctx context.Context, addr string) (net.Conn, error)
 	return out, nil
 }
 
+// limited is [context.WithTimeout], in which zero is without limit.
 func limited(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	if d <= 0 {
 		return ctx, func() {}
@@ -249,6 +258,7 @@ func (t *transport) openSOCKS(ctx context.Context, c net.Conn, host string, port
 		}
 		return tunnel.SOCKS5(ctx, c, target, user, password, hasAuth)
 	}
+	// PRX-21: socks5 and socks4 resolve here, so that the proxy sees no name.
 	v4 := t.route.proxy.Scheme == "socks4"
 	if isName {
 		if ip, err = t.resolveFor(ctx, host, v4); err != nil {

@@ -16,15 +16,15 @@ import (
 // sent.
 type upload struct {
 	payload *Payload
-	free    chan struct{} // holds a token while no Read of the source is under way
-	done    chan struct{} // closed when the response is done with
-	ended   atomic.Bool
-	stopped atomic.Bool
-	reading atomic.Bool // the source is waited for, not the peer
-	sent    atomic.Int64
-	whole   atomic.Bool // the source came to its end
-	err     atomic.Pointer[error]
-	first   uploadReader // what open gives the first time
+	free    chan struct{}         // holds a token while no Read of the source is under way
+	done    chan struct{}         // closed when the response is done with
+	ended   atomic.Bool           // done is closed
+	stopped atomic.Bool           // nothing more is to be read of the source
+	reading atomic.Bool           // the source is waited for, not the peer
+	sent    atomic.Int64          // bytes that the source gave
+	whole   atomic.Bool           // the source came to its end
+	err     atomic.Pointer[error] // the source's own, the first
+	first   uploadReader          // what open gives the first time
 
 	// Of a source that can be read only once, what was read so far, while
 	// it is little: a connection that turns out to be dead before anything
@@ -223,10 +223,15 @@ type uploadReader struct {
 	beyond  [1]byte // what must not be there, looked for before the last piece is sent
 }
 
+// Read gives a piece of the source, and holds the source to the length that it
+// said: net/http would cut a longer one and leave a shorter one to the server to
+// wait for.
 func (r *uploadReader) Read(p []byte) (int, error) {
 	n, err := r.u.take(func() (int, error) {
 		n, err := r.src.Read(p)
 		r.u.keep(p[:n])
+		// The last byte of the length is not sent before the source has shown that
+		// nothing follows: else the server would have taken the request for whole.
 		if err == nil && n > 0 && int64(n) == r.left {
 			var more int
 			more, err = r.src.Read(r.beyond[:])
@@ -253,6 +258,7 @@ func (r *uploadReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// lengthError is the error of a source that did not keep to its length.
 func lengthError(said int64, gave string) error {
 	return &Error{
 		kind: ErrInvalidHeader, Err: io.ErrUnexpectedEOF,
@@ -281,6 +287,8 @@ type chunkUpload struct {
 	pieces *chunkReader
 }
 
+// WriteTo is what net/http calls of a body that has it. Each piece goes out in
+// one Write, and so as one chunk.
 func (c *chunkUpload) WriteTo(w io.Writer) (int64, error) {
 	var total int64
 	for {

@@ -19,19 +19,22 @@ type watchdog struct {
 	progress func() int64
 	expire   func()
 
-	mu      sync.Mutex
-	timer   *time.Timer
-	waiting bool
-	fresh   bool // a wait began since the last look
-	ended   bool
-	last    int64
-	silent  int
-	expired bool
+	mu      sync.Mutex  // guards what follows
+	timer   *time.Timer // nil before the first wait
+	waiting bool        // for the peer; else it is the caller who takes his time
+	fresh   bool        // a wait began since the last look
+	ended   bool        // no look follows
+	last    int64       // progress at the last look
+	silent  int         // looks in a row without progress
+	expired bool        // the watchdog has ended the request
 }
 
 // looks is how many looks without progress in a row expire.
 const looks = 4
 
+// newWatchdog makes a watchdog that is at rest. progress must differ whenever
+// something crossed since it was asked last; expire is called once at most,
+// under the lock, and must not call back.
 func newWatchdog(limit time.Duration, progress func() int64, expire func()) *watchdog {
 	return &watchdog{look: max(limit/looks, 1), progress: progress, expire: expire}
 }
@@ -82,6 +85,8 @@ func (w *watchdog) over() bool {
 	return w.expired
 }
 
+// tick is a look. It runs in the timer's goroutine, and asks for the next one
+// itself so that looks never overlap.
 func (w *watchdog) tick() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -89,6 +94,8 @@ func (w *watchdog) tick() {
 		return
 	}
 	now := w.progress()
+	// A wait that began after the last look has not lasted a whole interval: it
+	// is not counted, lest the watchdog act too early.
 	if !w.waiting || w.fresh || now != w.last {
 		w.silent = 0
 	} else {

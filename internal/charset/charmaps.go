@@ -32,6 +32,8 @@ func charmapOf(name string) *charmap.Charmap {
 	return nil
 }
 
+// isoCharmap has the parts of ISO 8859. The maps here are made at each call: a
+// table is asked for once and kept.
 func isoCharmap(name string) *charmap.Charmap {
 	maps := map[string]*charmap.Charmap{
 		"iso-8859-1":  charmap.ISO8859_1,
@@ -52,6 +54,7 @@ func isoCharmap(name string) *charmap.Charmap {
 	return maps[name]
 }
 
+// windowsCharmap has the code pages that Windows names by four digits.
 func windowsCharmap(name string) *charmap.Charmap {
 	maps := map[string]*charmap.Charmap{
 		"windows-1250": charmap.Windows1250,
@@ -67,6 +70,8 @@ func windowsCharmap(name string) *charmap.Charmap {
 	return maps[name]
 }
 
+// codepageCharmap has code pages of IBM and DOS by the names that Python gives
+// them.
 func codepageCharmap(name string) *charmap.Charmap {
 	maps := map[string]*charmap.Charmap{
 		"cp037":  charmap.CodePage037,

@@ -14,11 +14,29 @@ package charset
 
 import (
 	"bytes"
+	"embed"
+	"path"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/transform"
 )
+
+// dataDir holds the tables that are files: labels, code pages and languages.
+const dataDir = "data"
+
+//go:embed data
+var dataFiles embed.FS
+
+// dataFile returns a file of the tables. Each is read once, by what keeps the
+// table that is made of it.
+func dataFile(name string) string {
+	text, err := dataFiles.ReadFile(path.Join(dataDir, name))
+	if err != nil {
+		return "" // Cannot be: the files are part of the program.
+	}
+	return string(text)
+}
 
 // Lookup finds an encoding by its label. Letter case counts for nothing, and
 // runs of blanks, hyphens and underscores are alike, as in Python's codec

@@ -102,7 +102,7 @@ func TestLookupUnknown(t *testing.T) {
 // that no label stands for two encodings.
 func TestLabels(t *testing.T) {
 	seen := make(map[string]string)
-	for line := range strings.Lines(labelLines) {
+	for line := range strings.Lines(dataFile("labels.txt")) {
 		words := strings.Fields(line)
 		for i, w := range words {
 			if i == 0 {

@@ -117,29 +117,40 @@ func unmarked(b []byte) string {
 	if len(head) < 4 || bytes.IndexByte(head, 0) < 0 {
 		return ""
 	}
-	var nul [4]int
-	for i, c := range head {
-		if c == 0 {
-			nul[i%4]++
-		}
-	}
-	quarter := len(head) / 4
-	even, odd := nul[0]+nul[2], nul[1]+nul[3]
-	var name string
-	switch {
-	case nul[2] == quarter && nul[3] == quarter && len(b)%4 == 0:
-		name = "utf-32-le"
-	case nul[0] == quarter && nul[1] == quarter && len(b)%4 == 0:
-		name = "utf-32-be"
-	case odd > 10*even && odd*20 > len(head):
-		name = "utf-16-le"
-	case even > 10*odd && even*20 > len(head):
-		name = "utf-16-be"
-	default:
+	name := wideName(nulsOf(head), len(head), len(b)%4 == 0)
+	if name == "" {
 		return ""
 	}
 	if text, _ := Decode(name, head[:len(head)&^3]); strings.Count(text, replacement) > len(text)/100 {
 		return ""
 	}
 	return name
+}
+
+// nulsOf counts the NULs at each place of a group of four bytes.
+func nulsOf(b []byte) (nul [4]int) {
+	for i, c := range b {
+		if c == 0 {
+			nul[i%4]++
+		}
+	}
+	return nul
+}
+
+// wideName returns the encoding that so many NULs among n bytes speak for, or
+// "". Only a text of whole groups of four bytes is UTF-32.
+func wideName(nul [4]int, n int, groups bool) string {
+	quarter := n / 4
+	even, odd := nul[0]+nul[2], nul[1]+nul[3]
+	switch {
+	case groups && nul[2] == quarter && nul[3] == quarter:
+		return "utf-32-le"
+	case groups && nul[0] == quarter && nul[1] == quarter:
+		return "utf-32-be"
+	case odd > 10*even && odd*20 > n:
+		return "utf-16-le"
+	case even > 10*odd && even*20 > n:
+		return "utf-16-be"
+	}
+	return ""
 }

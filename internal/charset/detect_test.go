@@ -142,3 +142,26 @@ func FuzzDetect(f *testing.F) {
 		mustEqual(t, label, Detect(b))
 	})
 }
+
+// BenchmarkDetect guesses the encoding of texts: of ones that tell it by their
+// form, and of one that is compared with the models of all languages.
+func BenchmarkDetect(b *testing.B) {
+	ru := samples(b)["ru"][1]
+	koi8, _ := prefix(b, "koi8-r", ru, 8<<10)
+	utf8, _ := prefix(b, "utf-8", ru, 8<<10)
+	texts := map[string][]byte{
+		"ascii":  []byte(strings.Repeat("plain text. ", 700)),
+		"utf-8":  utf8,
+		"koi8-r": koi8,
+	}
+	for name, text := range texts {
+		b.Run(name, func(b *testing.B) {
+			Detect(text) // the models are counted once
+			b.SetBytes(int64(len(text)))
+			b.ReportAllocs()
+			for b.Loop() {
+				Detect(text)
+			}
+		})
+	}
+}

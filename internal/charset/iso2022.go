@@ -31,6 +31,8 @@ const (
 	shiftIn  = 0x0F
 )
 
+// decode goes character by character: an escape sequence may stand anywhere, and
+// one that is cut waits for the next piece.
 func (c *iso2022Codec) decode(dst, src []byte, final bool) ([]byte, int) {
 	i := 0
 	for i < len(src) {
@@ -171,6 +173,7 @@ type hzCodec struct {
 	gb    bool
 }
 
+// decode is as that of [iso2022Codec], whose escapes begin with a tilde here.
 func (c *hzCodec) decode(dst, src []byte, final bool) ([]byte, int) {
 	i := 0
 	for i < len(src) {

@@ -1,7 +1,6 @@
 package charset
 
 import (
-	_ "embed" // The tables are files.
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -10,16 +9,12 @@ import (
 	"golang.org/x/text/encoding/htmlindex"
 )
 
-// labelLines has a line for each encoding: its name, then its other labels in
-// the form that normalize gives, those that Python's registry knows.
-//
-//go:embed data/labels.txt
-var labelLines string
-
-// labelIndex maps normalized labels to names.
+// labelIndex maps normalized labels to names. Its file has a line for each
+// encoding: its name, then its other labels in the form that normalize gives,
+// those that Python's registry knows.
 var labelIndex = sync.OnceValue(func() map[string]string {
 	index := make(map[string]string, 512)
-	for line := range strings.Lines(labelLines) {
+	for line := range strings.Lines(dataFile("labels.txt")) {
 		words := strings.Fields(line)
 		index[normalize(words[0])] = words[0]
 		for _, w := range words[1:] {

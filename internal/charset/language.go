@@ -1,7 +1,6 @@
 package charset
 
 import (
-	"embed"
 	"math"
 	"path"
 	"strings"
@@ -10,27 +9,20 @@ import (
 	"unicode/utf8"
 )
 
-// languageFiles holds a text in each language that detection knows. Its first
-// line has the encodings that the language is written in, the likeliest first,
-// the second the letters besides a to z; the rest is ordinary prose, from which
-// the frequencies of letters and of their pairs are counted.
-//
-//go:embed data/languages
-var languageFiles embed.FS
-
-// languages counts the texts when detection first needs them.
+// languages counts the texts when detection first needs them. There is a file
+// for each language that detection knows. Its first line has the encodings that
+// the language is written in, the likeliest first, the second the letters
+// besides a to z; the rest is ordinary prose, from which the frequencies of
+// letters and of their pairs are counted.
 var languages = sync.OnceValue(func() []*language {
-	const dir = "data/languages"
+	const dir = "languages"
 	var all []*language
-	entries, err := languageFiles.ReadDir(dir)
+	entries, err := dataFiles.ReadDir(path.Join(dataDir, dir))
 	if err != nil {
 		return nil // Cannot be: the files are part of the program.
 	}
 	for _, e := range entries {
-		text, err := languageFiles.ReadFile(path.Join(dir, e.Name()))
-		if err == nil {
-			all = append(all, newLanguage(string(text)))
-		}
+		all = append(all, newLanguage(dataFile(path.Join(dir, e.Name()))))
 	}
 	return all
 })
@@ -62,7 +54,7 @@ type language struct {
 // Thai apart.
 const commonRunes = 0x700
 
-// newLanguage counts a file of languageFiles.
+// newLanguage counts a file of [languages].
 func newLanguage(file string) *language {
 	first, rest, _ := strings.Cut(file, "\n")
 	letters, text, _ := strings.Cut(rest, "\n")
@@ -198,31 +190,45 @@ func (l *language) symbol(r rune) int {
 }
 
 // find works out the symbol of a character in lower case.
-//
-//nolint:gocyclo // a table of ranges, one line a range, reads best in one place
 func (l *language) find(r rune) int {
 	if s, ok := l.index[r]; ok {
 		return s
 	}
 	switch {
+	case r <= 0xA0, r == utf8.RuneError:
+		return plainKind(r)
+	case strings.ContainsRune(quoteMarks, r):
+		return kindQuote
+	case l.foreign(r):
+		return kindForeign
+	}
+	return kindStrange
+}
+
+// quoteMarks are the marks beyond ASCII that texts in any language have.
+const quoteMarks = "“”„‘’‚–—…«»‹›°§№€•·¿¡©®™£´、。「」『』・，：！？；（）《》〈〉【】ー〜～"
+
+// plainKind is the kind of a character that is no letter: one of ASCII, one of
+// the controls behind it, the hard space, or what stands for an error.
+func plainKind(r rune) int {
+	switch {
 	case r == ' ', r == '\n', r == '\r', r == '\t', r == '\f', r == 0xA0:
 		return kindSpace
 	case '0' <= r && r <= '9':
 		return kindDigit
-	case r < ' ', 0x7F <= r && r < 0xA0, r == utf8.RuneError:
-		return kindControl
-	case r < 0x7F:
+	case ' ' < r && r < 0x7F:
 		return kindPoint
-	case strings.ContainsRune("“”„‘’‚–—…«»‹›°§№€•·¿¡©®™£´、。「」『』・，：！？；（）《》〈〉【】ー〜～", r):
-		return kindQuote
-	case l.east:
-		if 0x4E00 <= r && r < 0x9FA6 || 0xAC00 <= r && r < 0xD7A4 {
-			return kindForeign
-		}
-	case unicode.IsLetter(r) && (r < 0x250 || l.script != nil && unicode.Is(l.script, r)):
-		return kindForeign
 	}
-	return kindStrange
+	return kindControl
+}
+
+// foreign reports whether a character that the language does not use is a
+// letter all the same: of its script, or Latin, as names and loans are.
+func (l *language) foreign(r rune) bool {
+	if l.east {
+		return 0x4E00 <= r && r < 0x9FA6 || 0xAC00 <= r && r < 0xD7A4
+	}
+	return unicode.IsLetter(r) && (r < 0x250 || l.script != nil && unicode.Is(l.script, r))
 }
 
 // lower is [unicode.ToLower], without its special cases for ASCII.

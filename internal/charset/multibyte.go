@@ -163,36 +163,64 @@ func makePairs(name string) *pairTable {
 // pythonPair returns what Python's codec gives for a pair that the WHATWG
 // encoding decodes to r; zero for nothing. The WHATWG's encodings are supersets
 // made of several standards, Python's keep to the one that they are named for.
-//
-//nolint:gocyclo // a table of ranges, one line a range, reads best in one place
 func pythonPair(name string, lead, trail byte, r rune) rune {
+	if !inStandard(name, lead, trail) {
+		return 0
+	}
 	switch name {
-	case "shift_jis":
-		if lead == 0x87 || lead >= 0xEB { // Rows of NEC and IBM.
-			return 0
-		}
+	case "shift_jis", "euc-jp":
 		return jisRune(r)
-	case "euc-jp":
-		if lead == 0xAD || lead >= 0xF5 {
-			return 0
-		}
-		return jisRune(r)
-	case "euc-kr":
-		if lead < 0xA1 || trail < 0xA1 {
-			return 0
-		}
 	case "gb2312":
 		return gb2312Rune(lead, trail, r)
-	case "gbk":
-		if lead == 0xFE && trail >= 0x50 || lead == 0xA9 && 0x89 <= trail && trail <= 0x95 {
-			return 0 // Additions of GB 18030.
-		}
-	case "big5":
-		if lead < 0xA1 || lead == 0xF9 && trail > 0xD5 || lead > 0xF9 || hongKong(lead, trail) {
-			return 0
-		}
 	}
 	return r
+}
+
+// inStandard reports whether a pair is one of the standard's that Python's
+// codec is named for.
+func inStandard(name string, lead, trail byte) bool {
+	switch name {
+	case "shift_jis":
+		return lead != 0x87 && lead < 0xEB // Rows of NEC and IBM.
+	case "euc-jp":
+		return lead != 0xAD && lead < 0xF5 // The same rows.
+	case "euc-kr":
+		return lead >= 0xA1 && trail >= 0xA1 // The rest is Microsoft's cp949.
+	case "gb2312":
+		return inGB2312(lead, trail)
+	case "gbk":
+		return !ofGB18030(lead, trail)
+	case "big5":
+		return inBig5(lead, trail)
+	}
+	return true
+}
+
+// inGB2312 reports whether a pair is assigned in GB 2312: rows 10 to 15 and
+// those from 88 on are free, and some rows are filled in part. GBK uses the
+// rest.
+func inGB2312(lead, trail byte) bool {
+	switch {
+	case lead < 0xA1 || trail < 0xA1 || lead > 0xF7,
+		0xAA <= lead && lead <= 0xAF,
+		lead == 0xA2 && trail < 0xB1,
+		lead == 0xA6 && trail > 0xD8,
+		lead == 0xA8 && 0xBA < trail && trail < 0xC5:
+		return false
+	}
+	return true
+}
+
+// ofGB18030 reports whether a pair was added to GBK by GB 18030.
+func ofGB18030(lead, trail byte) bool {
+	return lead == 0xFE && trail >= 0x50 || lead == 0xA9 && 0x89 <= trail && trail <= 0x95
+}
+
+// inBig5 reports whether a pair is Big5's own: what lies before its first row
+// and behind its last, and in the rows within it that were free, is of Hong
+// Kong's supplement.
+func inBig5(lead, trail byte) bool {
+	return lead >= 0xA1 && lead <= 0xF9 && (lead < 0xF9 || trail <= 0xD5) && !hongKong(lead, trail)
 }
 
 // jisRune undoes Microsoft's reading of six characters of JIS X 0208.
@@ -214,15 +242,9 @@ func jisRune(r rune) rune {
 	return r
 }
 
-// gb2312Rune leaves out what GBK adds to GB 2312.
+// gb2312Rune undoes GBK's reading of two characters of GB 2312.
 func gb2312Rune(lead, trail byte, r rune) rune {
 	switch {
-	case lead < 0xA1 || trail < 0xA1 || lead > 0xF7,
-		0xAA <= lead && lead <= 0xAF,
-		lead == 0xA2 && trail < 0xB1,
-		lead == 0xA6 && trail > 0xD8,
-		lead == 0xA8 && 0xBA < trail && trail < 0xC5:
-		return 0
 	case lead == 0xA1 && trail == 0xA4:
 		return '・'
 	case lead == 0xA1 && trail == 0xAA:

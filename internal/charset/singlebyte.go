@@ -1,7 +1,6 @@
 package charset
 
 import (
-	_ "embed" // The tables are files.
 	"strconv"
 	"strings"
 	"sync"
@@ -9,14 +8,6 @@ import (
 
 	"golang.org/x/text/encoding/charmap"
 )
-
-// codepageLines has a line for each single-byte encoding that
-// golang.org/x/text lacks: its name, a tab, and as a quoted string the
-// characters of bytes 0x80 to 0xFF, or of all 256 where the lower half is not
-// ASCII. U+FFFD stands where a byte means nothing.
-//
-//go:embed data/codepages.txt
-var codepageLines string
 
 // byteTable holds the character of each byte.
 type byteTable [256]rune
@@ -44,7 +35,10 @@ func singleByteTable(name string) *byteTable {
 	return t.(*byteTable)
 }
 
-// makeTable builds the table of a canonical name.
+// makeTable builds the table of a canonical name. What golang.org/x/text lacks
+// is in a file with a line for each encoding: its name, a tab, and as a quoted
+// string the characters of bytes 0x80 to 0xFF, or of all 256 where the lower
+// half is not ASCII. U+FFFD stands where a byte means nothing.
 func makeTable(name string) *byteTable {
 	if m := charmapOf(name); m != nil {
 		return tableOfCharmap(m, name)
@@ -56,7 +50,7 @@ func makeTable(name string) *byteTable {
 			t[i] = rune(i)
 		}
 	}
-	for line := range strings.Lines(codepageLines) {
+	for line := range strings.Lines(dataFile("codepages.txt")) {
 		page, quoted, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
 		if page != name {
 			continue

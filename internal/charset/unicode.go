@@ -15,6 +15,8 @@ const replacement = "\uFFFD"
 // Subparts"), where Go's own conversions give one for each byte.
 type utf8Codec struct{}
 
+// decode copies what is well-formed. An incomplete sequence at the end waits for
+// more unless the text ends there.
 func (utf8Codec) decode(dst, src []byte, final bool) ([]byte, int) {
 	i := 0
 	for i < len(src) {
@@ -52,6 +54,7 @@ func subpart(b []byte) int {
 // utf8SigCodec is UTF-8 without a byte order mark at the beginning.
 type utf8SigCodec struct{ begun bool }
 
+// decode waits for three bytes before it says whether they are a mark.
 func (c *utf8SigCodec) decode(dst, src []byte, final bool) ([]byte, int) {
 	const mark = "\xEF\xBB\xBF"
 	skipped := 0
@@ -73,6 +76,8 @@ func (c *utf8SigCodec) decode(dst, src []byte, final bool) ([]byte, int) {
 // Python on the usual machines.
 type utf16Codec struct{ mark, big bool }
 
+// decode joins surrogate pairs; one half without the other is an error of two
+// bytes, as in Python.
 func (c *utf16Codec) decode(dst, src []byte, final bool) ([]byte, int) {
 	i := 0
 	if c.mark && len(src) >= 2 {
@@ -115,6 +120,8 @@ func (c *utf16Codec) unit(b []byte) uint16 {
 // utf32Codec decodes UTF-32; mark is as with [utf16Codec].
 type utf32Codec struct{ mark, big bool }
 
+// decode takes four bytes a character; surrogates and what is beyond Unicode are
+// errors.
 func (c *utf32Codec) decode(dst, src []byte, final bool) ([]byte, int) {
 	i := 0
 	if c.mark && len(src) >= 4 {

@@ -15,6 +15,7 @@ type utf7Codec struct {
 	high    rune // The first half of a surrogate pair, or zero.
 }
 
+// decode uses up all of src: what a cut character needs is in the codec.
 func (c *utf7Codec) decode(dst, src []byte, final bool) ([]byte, int) {
 	for _, b := range src {
 		if c.shifted {

@@ -23,6 +23,8 @@ type inflater struct {
 	fr io.ReadCloser // a flate.Resetter too
 }
 
+// open begins a body. Buffer and window are kept from one body to the next: they
+// are most of what decoding costs.
 func (f *inflater) open(in io.Reader) {
 	if f.br == nil {
 		f.br = bufio.NewReaderSize(in, bufferSize)
@@ -115,6 +117,7 @@ func (z *gzipDecoder) Read(p []byte) (int, error) {
 	}
 }
 
+// data decodes into p, and sums what it hands out for the trailer.
 func (z *gzipDecoder) data(p []byte) (int, error) {
 	n, err := z.fr.Read(p)
 	z.crc = crc32.Update(z.crc, crc32.IEEETable, p[:n])
@@ -164,6 +167,8 @@ func (z *gzipDecoder) next() error {
 	return z.member(gzipID1)
 }
 
+// padding takes zeros up to the end, as they come from tapes and blocks of fixed
+// size.
 func (z *gzipDecoder) padding() error {
 	for {
 		c, err := z.br.ReadByte()
@@ -248,6 +253,7 @@ type headerCRC struct {
 	err error
 }
 
+// next reads a byte into the checksum, or gives zero after an error.
 func (h *headerCRC) next() byte {
 	if h.err != nil {
 		return 0
@@ -358,6 +364,7 @@ func (d *deflateDecoder) start() error {
 	return d.restart()
 }
 
+// data decodes into p. Bare data has no checksum, and ends with itself.
 func (d *deflateDecoder) data(p []byte) (int, error) {
 	n, err := d.fr.Read(p)
 	if d.zlib {

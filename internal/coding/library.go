@@ -59,6 +59,8 @@ type zstdDecoder struct {
 	fault error // the first error; data may be left behind it
 }
 
+// newZstd begins a body. A frame that asks for a larger window is refused before
+// any memory is taken for it.
 func newZstd(in io.Reader, window int) (*zstdDecoder, error) {
 	z := &zstdDecoder{br: bufferPool.Get().(*bufio.Reader)}
 	z.br.Reset(in)

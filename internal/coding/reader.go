@@ -35,6 +35,8 @@ type reader struct {
 	err    error // what Read returns from now on
 }
 
+// newReader stacks the layers. kinds are in the order in which they were applied
+// (RFC 9110, section 8.4), so that the last one is undone first, at the bottom.
 func newReader(r io.Reader, kinds []kind, lim Limits) *reader {
 	rd := &reader{lim: lim, layers: make([]layer, len(kinds))}
 	if len(kinds) == 0 {
@@ -69,6 +71,7 @@ func (r *reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// read is Read, while no Close can take the decoders away.
 func (r *reader) read(p []byte) (int, error) {
 	if r.err != nil || len(p) == 0 {
 		return 0, r.err

@@ -1,157 +1,190 @@
 package conformance
 
 import (
-	"bufio"
-	"bytes"
+	"context"
+	"errors"
 	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"regexp"
 	"strings"
-	"testing"
-
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
+	"sync"
+	"syscall"
 )
 
-// TestAnswers shows what each kind of answer and of origin comes to.
-func TestAnswers(t *testing.T) {
-	const plain = `"raw": "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nanswer"`
-	tests := []struct {
-		name   string
-		origin string
-		answer string
-		call   string // of the call, besides method and url
-		url    string
-		want   string // the body, or the error and its bases
-	}{
-		{"plain", "http://a.test", plain, ``, "http://a.test/", "answer"},
-		{"final dot", "http://a.test", plain, ``, "http://a.test./", "answer"},
-		{"IPv6", "http://[::1]:8080", plain, ``, "http://[::1]:8080/", "answer"},
-		{"drip", "http://a.test", plain + `, "drip": [20, 1]`, ``, "http://a.test/", "answer"},
-		{"delay", "http://a.test", plain + `, "delay_ms": 20`, ``, "http://a.test/", "answer"},
-		{"truncate", "http://a.test", plain + `, "truncate": 40`, ``, "http://a.test/", "ChunkedEncodingError"},
-		{"reset", "http://a.test", `"reset": true`, ``, "http://a.test/", "ConnectionError"},
-		{"hang", "http://a.test", `"hang": true`, `, "timeout": [null, 0.05]`, "http://a.test/", "ReadTimeout"},
-		{"blackhole", "http://a.test#blackhole", plain, `, "timeout": [0.05, null]`, "http://a.test/", "ConnectTimeout"},
-		{"other port", "http://a.test", plain, ``, "http://a.test:81/", "connection refused"},
-		{"unknown host", "http://a.test", plain, ``, "http://b.test/", "no such host"},
-		{"TLS", "https://a.test:8443", plain, `, "verify": "{CA}"`, "https://a.test:8443/", "answer"},
-		{"TLS by a directory", "https://a.test", plain, `, "verify": "{CADIR}"`, "https://a.test/", "answer"},
-		{"TLS not trusted", "https://a.test", plain, ``, "https://a.test/", "SSLError"},
-		{"TLS of another", "https://a.test", plain, `, "verify": "{OTHER_CA}"`, "https://a.test/", "SSLError"},
-		{"self-signed", "https://a.test#selfsigned", plain, `, "verify": "{CA}"`, "https://a.test/", "SSLError"},
-		{"wrong host", "https://a.test#wronghost", plain, `, "verify": "{CA}"`, "https://a.test/", "SSLError"},
-		{"expired", "https://a.test#expired", plain, `, "verify": "{CA}"`, "https://a.test/", "SSLError"},
-		{"expired, not verified", "https://a.test#expired", plain, `, "verify": false`, "https://a.test/", "answer"},
-		{"no client certificate", "https://a.test#clientcert", plain, `, "verify": "{CA}"`, "https://a.test/", "ConnectionError"},
-		{"client certificate", "https://a.test#clientcert", plain, `, "verify": "{CA}", "cert": "{CLIENT_PEM}"`, "https://a.test/", "answer"},
-		{
-			"tunnel to nowhere", "http://p.test:1", `"raw": "HTTP/1.1 200 OK\r\n\r\n", "tunnel": true`,
-			`, "proxies": [["https", "http://p.test:1"]], "verify": "{CA}"`, "https://a.test/", "ConnectionError",
-		},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			got := run(t, fmt.Sprintf(`[{"name": "t/a", "why": "", "origins": {%q: [{%s}]},
- "calls": [{"method": "GET", "url": %q%s}], "expect": {"wire": [], "outcomes": []}}]`,
-				tt.origin, tt.answer, tt.url, tt.call), nil)
-			require.Len(t, got.Got["outcomes"], 1, got.Why)
-			outcome := got.Got["outcomes"].([]any)[0].(map[string]any)
-			if body, ok := outcome["body"].(map[string]any); ok {
-				assert.Equal(t, tt.want, body["text"])
-				return
-			}
-			assert.Contains(t, fmt.Sprint(outcome["error"], outcome["bases"], outcome["says"]), tt.want)
-		})
-	}
+// network is the servers of one case, and the only way to them.
+type network struct {
+	origins map[string]*origin // by host and port
+	hosts   map[string]bool
+	done    chan struct{} // closed when the case is over
+	running sync.WaitGroup
+
+	mu     sync.Mutex
+	wire   []arrival             // guarded by mu
+	conns  map[net.Conn]struct{} // guarded by mu
+	closed bool                  // guarded by mu
 }
 
-func TestBadOrigins(t *testing.T) {
-	for _, key := range []string{"ftp://a.test", "http://a.test#nonsense", "http://[::1", "a.test"} {
-		_, err := newNetwork(nil, map[string][]Answer{key: nil})
-		assert.ErrorContains(t, err, key)
-	}
+// arrival is a request that arrived at an origin.
+type arrival struct {
+	origin *origin
+	conn   int
+	*message
 }
 
-func TestSplitOrigin(t *testing.T) {
-	for key, want := range map[string][]string{
-		"http://a.test":             {"http", "a.test", "80", ""},
-		"https://A.Test.:8443":      {"https", "a.test", "8443", ""},
-		"https://a.test#expired":    {"https", "a.test", "443", "expired"},
-		"http://[::1]:8080":         {"http", "::1", "8080", ""},
-		"http://a%20b.test":         {"http", "a%20b.test", "80", ""},
-		"http://b.test:1#blackhole": {"http", "b.test", "1", "blackhole"},
-	} {
-		scheme, host, port, suffix, err := splitOrigin(key)
-		require.NoError(t, err, key)
-		assert.Equal(t, want, []string{scheme, host, port, suffix}, key)
+// newNetwork starts the servers of the origins.
+func newNetwork(a *Authority, origins map[string][]Answer) (*network, error) {
+	n := &network{
+		origins: map[string]*origin{}, hosts: map[string]bool{},
+		done: make(chan struct{}), conns: map[net.Conn]struct{}{},
 	}
-}
-
-func TestReadMessage(t *testing.T) {
-	tests := []struct {
-		name   string
-		text   string
-		body   string
-		chunks []int
-		rest   string
-	}{
-		{"none", "GET / HTTP/1.1\r\nHost: a\r\n\r\nrest", "", nil, "rest"},
-		{"length", "PUT / HTTP/1.1\r\ncontent-length: 3\r\n\r\nabcrest", "abc", nil, "rest"},
-		{"chunks", "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\nA;x=1\r\n0123456789\r\n0\r\nT: 1\r\n\r\nrest", "ab0123456789", []int{2, 10}, "rest"},
-		{"both", "PUT / HTTP/1.1\r\nContent-Length: 99\r\nTransfer-Encoding: Chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", "a", []int{1}, ""},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			r := bufio.NewReader(strings.NewReader(tt.text))
-			m, err := readMessage(r)
-			require.NoError(t, err)
-			assert.Equal(t, tt.body, string(m.body))
-			assert.Equal(t, tt.chunks, m.chunks)
-			rest, err := r.Peek(r.Buffered())
-			require.NoError(t, err)
-			assert.Equal(t, tt.rest, string(rest))
-		})
-	}
-	for _, bad := range []string{
-		"", "\r\n", "GET / HTTP/1.1\r\n", "P / H\r\nContent-Length: x\r\n\r\n", "P / H\r\nContent-Length: 2\r\n\r\na",
-		"P / H\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", "P / H\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n",
-	} {
-		_, err := readMessage(bufio.NewReader(strings.NewReader(bad)))
-		assert.Error(t, err, "%q", bad)
-	}
-}
-
-// FuzzReadMessage writes what was read anew, and reads the same again.
-func FuzzReadMessage(f *testing.F) {
-	f.Add([]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
-	f.Add([]byte("PUT / HTTP/1.1\nContent-Length: 1\n\na"))
-	f.Add([]byte("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		if len(text) > 1<<12 || bytes.Contains(text, []byte("ength")) && !bytes.Contains(text, []byte("Length: 1")) {
-			return // no great lengths
+	for key, script := range origins {
+		o, err := newOrigin(n, key, script)
+		if err == nil && o.suffix != "blackhole" {
+			err = o.listen(a)
 		}
-		m, err := readMessage(bufio.NewReader(bytes.NewReader(text)))
 		if err != nil {
-			return
+			n.close()
+			return nil, fmt.Errorf("origin %s: %w", key, err)
 		}
-		var b bytes.Buffer
-		for _, line := range m.head {
-			b.Write(latin1(line))
-			b.WriteString("\r\n")
+		n.origins[net.JoinHostPort(o.host, o.port)] = o
+		n.hosts[o.host] = true
+		if o.listener != nil {
+			n.running.Go(o.accept)
 		}
-		b.WriteString("\r\n")
-		rest := m.body
-		for _, n := range m.chunks {
-			fmt.Fprintf(&b, "%x\r\n%s\r\n", n, rest[:n])
-			rest = rest[n:]
+	}
+	return n, nil
+}
+
+// originForm is looser than a URL: a client may dial a host that no parser of
+// URLs takes.
+var originForm = regexp.MustCompile(`^(https?)://(\[[^][/]+\]|[^][:/]+)(?::([0-9]+))?$`)
+
+// splitOrigin reads an origin's key.
+func splitOrigin(key string) (scheme, host, port, suffix string, err error) {
+	base, suffix, _ := strings.Cut(key, "#")
+	switch suffix {
+	case "", "selfsigned", "wronghost", "expired", "clientcert", "blackhole":
+	default:
+		return "", "", "", "", fmt.Errorf("suffix %q is not known", suffix)
+	}
+	m := originForm.FindStringSubmatch(base)
+	if m == nil {
+		return "", "", "", "", errors.New("no origin")
+	}
+	scheme, host, port = m[1], strings.Trim(m[2], "[]"), m[3]
+	switch {
+	case port != "":
+	case scheme == "https":
+		port = "443"
+	default:
+		port = "80"
+	}
+	return scheme, hostKey(host), port, suffix, nil
+}
+
+// hostKey is a host as the network compares it.
+func hostKey(host string) string { return strings.ToLower(strings.TrimSuffix(host, ".")) }
+
+// dial connects to the origin of an address, as the dialler of an adapter.
+func (n *network) dial(ctx context.Context, _, address string) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	host = hostKey(host)
+	o := n.origins[net.JoinHostPort(host, port)]
+	switch {
+	case o != nil && o.listener == nil:
+		<-ctx.Done()
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: ctx.Err()}
+	case o != nil:
+		return new(net.Dialer).DialContext(ctx, "tcp", o.listener.Addr().String())
+	case n.hosts[host]:
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	}
+	return nil, &net.OpError{Op: "dial", Net: "tcp", Err: noSuchHost(host)}
+}
+
+func noSuchHost(host string) error {
+	return &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+}
+
+// resolve knows addresses alone: no name is resolved here.
+func (n *network) resolve(_ context.Context, host string) ([]netip.Addr, error) {
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
+		return nil, noSuchHost(host)
+	}
+	return []netip.Addr{ip}, nil
+}
+
+// errOver is the error of a network whose case is over.
+var errOver = errors.New("the case is over")
+
+// hold notes a connection to be closed at the end.
+func (n *network) hold(c net.Conn) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		c.Close()
+		return errOver
+	}
+	n.conns[c] = struct{}{}
+	return nil
+}
+
+// drop closes a connection and forgets it.
+func (n *network) drop(c net.Conn) {
+	c.Close()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.conns, c)
+}
+
+// arrive notes a request, and takes the answer to it in the same step so that
+// both have one order.
+func (n *network) arrive(o *origin, conn int, m *message) *Answer {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.wire = append(n.wire, arrival{o, conn, m})
+	if len(o.script) == 0 {
+		return &Answer{Raw: new("HTTP/1.1 500 Script Exhausted\r\nContent-Length: 0\r\n\r\n")}
+	}
+	a := &o.script[0]
+	o.script = o.script[1:]
+	return a
+}
+
+// arrivals returns what arrived until now.
+func (n *network) arrivals() []arrival {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return append([]arrival(nil), n.wire...)
+}
+
+// close ends all servers and waits for them.
+func (n *network) close() {
+	n.cut()
+	n.running.Wait()
+}
+
+// cut ends all servers. What waits for one of them sees its connection closed.
+func (n *network) cut() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return
+	}
+	n.closed = true
+	close(n.done)
+	for _, o := range n.origins {
+		if o.listener != nil {
+			o.listener.Close()
 		}
-		b.Write(rest)
-		if m.chunked {
-			b.WriteString("0\r\n\r\n")
-		}
-		again, err := readMessage(bufio.NewReader(&b))
-		require.NoError(t, err)
-		assert.Equal(t, m.head, again.head)
-		assert.Equal(t, string(m.body), string(again.body))
-		assert.Equal(t, m.chunks, again.chunks)
-	})
+	}
+	for c := range n.conns {
+		c.Close()
+	}
 }

@@ -1,245 +1,232 @@
 package conformance
 
 import (
-	"encoding/json"
+	"context"
+	"fmt"
+	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
-	"testing"
-
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
-
-	"github.com/seed-9ea40bd3/requests"
+	"sync"
 )
 
-// goodCase is a case that the library matches. {{…}} are the parts that tests
-// put something wrong in the place of.
-const goodCase = `[{"name": "t/good", "why": "two calls",
- "origins": {"http://a.test": [
-  {"raw": "HTTP/1.1 200 OK\r\nX-A: \u00e9\r\nContent-Length: 2\r\n\r\nok"},
-  {"raw_b64": "SFRUUC8xLjEgNDA0IE5vdCBGb3VuZA0KQ29udGVudC1MZW5ndGg6IDENCg0K/w=="},
-  {"reset": true}]},
- "session": {"cookies": [["c", "1"]]},
- "calls": [
-  {"method": "POST", "url": "http://a.test/", "data": {"chunks": ["ab", "c"]}, "headers": [["X-B", {"b64": "6Q=="}]]},
-  {"method": "GET", "url": "http://a.test/x", "read": [{"as": "content"}, {"as": "text", "encoding": "latin-1"}]},
-  {"method": "POST", "url": "http://a.test/y"}],
- "expect": {
-  "wire": [
-   {"origin": "http://a.test", "conn": 1, "head": ["POST / HTTP/1.1", "Host: a.test", "User-Agent: {UA}",
-    "Accept-Encoding: {AE}", "Accept: */*", "Connection: keep-alive", "X-B: \u00e9", "Cookie: c=1", "Transfer-Encoding: chunked"],
-    "body": {"text": "abc", "chunked": true, "chunks": [2, 1]}},
-   {"origin": "http://a.test", "conn": 1, "head": ["GET /x HTTP/1.1", "Host: a.test", "User-Agent: {UA}",
-    "Accept-Encoding: {AE}", "Accept: */*", "Connection: keep-alive", "Cookie: c=1"], "body": null},
-   {"origin": "http://a.test", "conn": 1, "head": ["POST /y HTTP/1.1", "Host: a.test", "User-Agent: {UA}",
-    "Accept-Encoding: {AE}", "Accept: */*", "Connection: keep-alive", "Cookie: c=1", "Content-Length: 0"], "body": null}],
-  "outcomes": [
-   {"status": 200, "reason": "OK", "url": "http://a.test/", "encoding": null, "headers": [["content-length", "2"], ["x-a", "\u00e9"]],
-    "history": [], "is_redirect": false, "is_permanent_redirect": false, "links": {}, "cookies": [], "next": null, "ok": true,
-    "raise": null, "elapsed": false, "body": {"b64": "b2s="}},
-   {"status": 404, "reason": "Not Found", "url": "http://a.test/x", "encoding": "", "headers": [["content-length", "1"]],
-    "history": [], "is_redirect": false, "is_permanent_redirect": false, "links": {}, "cookies": [], "next": null, "ok": false,
-    "raise": "404 Client Error: Not Found for url: http://a.test/x", "elapsed": true,
-    "body": [{"b64": "/w=="}, {"text": "\u00ff"}]},
-   {"error": "ConnectionError", "bases": ["RequestException"]}],
-  "cookies": [{"name": "c", "value": "1", "domain": "", "path": "/", "secure": false, "expires": false}]}}]`
-
-// run replays one case, with an entry of the deviations unless it is nil.
-func run(t *testing.T, text string, entry *Deviation) Result {
-	t.Helper()
-	corpus, err := ParseCases([]byte(text))
-	require.NoError(t, err)
-	require.Len(t, corpus, 1)
-	r := Runner{Authority: NewAuthority(t), Dir: t.TempDir()}
-	if entry != nil {
-		r.Deviations = Deviations{corpus[0].Name: *entry}
-	}
-	report, err := r.Run(t.Context(), corpus)
-	require.NoError(t, err)
-	return report[0]
+// Runner replays the cases of a corpus.
+type Runner struct {
+	// Authority signs the certificates of the origins.
+	Authority *Authority
+	// Deviations are the cases that differ on purpose.
+	Deviations Deviations
+	// Dir is an empty directory for the files of cases.
+	Dir string
 }
 
-func TestMatch(t *testing.T) {
-	got := run(t, goodCase, nil)
-	assert.Equal(t, Matched, got.Verdict, got.Why)
-}
-
-// TestCorners replays what the corpus has no case of, but the format allows.
-func TestCorners(t *testing.T) {
-	tests := map[string]string{
-		"next of nothing": `[{"name": "t/n", "session": {}, "calls": [{"do": "next"}],
- "expect": {"wire": [], "outcomes": [{"error": "other", "class": "AttributeError"}], "cookies": []}}]`,
-		"bytes that stay bytes": `[{"name": "t/b", "calls": [{"method": "POST", "url": "http://a.test/", "do": "prepare_bare",
-  "headers": [["X-A", {"b64": "w6k="}], ["X-B", "\u00e9"]], "data": {"text": "a"}}],
- "expect": {"wire": [], "outcomes": [{"method": "POST", "url": "http://a.test/",
-  "headers": [["X-A", "\u00c3\u00a9"], ["X-B", "\u00e9"], ["Content-Length", "1"]], "body": {"text": "a"}}]}}]`,
+// Run replays all cases, those that change the environment first and one after
+// the other, those that measure time last and two at a time, lest the others
+// take the processor from them. It reports in the corpus's order. While it runs the process's
+// environment has no proxies, bundles, netrc and home of the user's; it is put
+// back at the end.
+func (r *Runner) Run(ctx context.Context, corpus Corpus) (Report, error) {
+	env, err := cleanEnvironment(r.Dir)
+	if err != nil {
+		return nil, err
 	}
-	for name, text := range tests {
-		t.Run(name, func(t *testing.T) {
-			got := run(t, text, nil)
-			assert.Equal(t, Matched, got.Verdict, got.Why)
-		})
-	}
-	t.Run("text without an encoding", func(t *testing.T) {
-		r := requests.NewResponse(nil, 200, "OK", requests.NewHeaders(), strings.NewReader("\u00e9\n"))
-		for as, want := range map[string]string{"lines": "\u00c3\u00a9", "chunks": "\u00c3\u00a9\n"} {
-			_, err := r.ReadAll()
-			require.NoError(t, err)
-			got, err := reading(r, Read{As: as, Decode: true})
-			require.NoError(t, err)
-			assert.Equal(t, map[string]any{as: []any{want}}, got)
+	defer env.restore()
+	report := make(Report, len(corpus))
+	for i, c := range corpus {
+		if c.serial() {
+			report[i] = r.serial(ctx, env, c, i)
 		}
-	})
-	t.Run("files under a header that disagrees", func(t *testing.T) {
-		p, err := requests.NewRequest("POST", "http://a.test/", requests.Header("Transfer-Encoding", "chunked"),
-			requests.Files(requests.Part{Field: "f", Content: requests.TextPayload("x")})).Prepare(t.Context())
-		require.NoError(t, err)
-		body, err := bodyOf(t.Context(), p)
-		require.NoError(t, err)
-		assert.Contains(t, string(body), `name="f"`)
-	})
-}
-
-// TestDifferences changes what is expected, each time in one place, so that
-// the library does not do it.
-func TestDifferences(t *testing.T) {
-	tests := []struct {
-		name     string
-		old, new string
-		want     string // a part of a difference
-	}{
-		{"head order", `"Accept: */*", "Connection: keep-alive", "X-B: \u00e9"`, `"Connection: keep-alive", "Accept: */*", "X-B: \u00e9"`, "wire[0].head: order"},
-		{"header name's case", `"X-B: \u00e9"`, `"x-b: \u00e9"`, "wire[0].head: got"},
-		{"header value's bytes", `"X-B: \u00e9"`, `"X-B: \u00c3\u00a9"`, "wire[0].head: got"},
-		{"line missing", `"X-B: \u00e9", `, ``, "wire[0].head: got besides"},
-		{"request line", `"GET /x HTTP/1.1"`, `"GET /z HTTP/1.1"`, "wire[1].head"},
-		{"default named", `"User-Agent: {UA}",
-    "Accept-Encoding: {AE}", "Accept: */*", "Connection: keep-alive", "X-B`, `"User-Agent: me",
-    "Accept-Encoding: {AE}", "Accept: */*", "Connection: keep-alive", "X-B`, "wire[0].head"},
-		{"wire's body", `"text": "abc"`, `"text": "abd"`, "wire[0].body"},
-		{"chunk sizes", `"chunks": [2, 1]`, `"chunks": [1, 2]`, "wire[0].body"},
-		{"not chunked", `, "chunked": true, "chunks": [2, 1]`, ``, "wire[0].body"},
-		{"body where none is", `"body": null},
-   {"origin": "http://a.test", "conn": 1, "head": ["POST /y`, `"body": {"text": ""}},
-   {"origin": "http://a.test", "conn": 1, "head": ["POST /y`, "wire[1].body"},
-		{"connection", `"conn": 1, "head": ["GET`, `"conn": 2, "head": ["GET`, "wire[1].conn"},
-		{"origin", `{"origin": "http://a.test", "conn": 1, "head": ["GET`, `{"origin": "http://b.test", "conn": 1, "head": ["GET`, "wire[1].origin"},
-		{"status", `"status": 404`, `"status": 405`, "outcomes[1].status"},
-		{"received header", `["x-a", "\u00e9"]`, `["x-a", "e"]`, "outcomes[0].headers"},
-		{"content", `"b64": "b2s="`, `"text": "okay"`, "outcomes[0].body"},
-		{"second reading", `{"text": "\u00ff"}`, `{"text": "y"}`, "outcomes[1].body[1]"},
-		{"reading missing", `, {"text": "\u00ff"}`, ``, "outcomes[1].body: got 2, want 1"},
-		{"text of the status", `404 Client Error`, `404 Server Error`, "outcomes[1].raise"},
-		{
-			"history", `"history": [], "is_redirect": false, "is_permanent_redirect": false, "links": {}, "cookies": [], "next": null, "ok": false`,
-			`"history": [{"status": 302, "url": "http://a.test/"}], "is_redirect": false, "is_permanent_redirect": false, "links": {}, "cookies": [], "next": null, "ok": false`, "outcomes[1].history",
-		},
-		{"class of an error", `"error": "ConnectionError"`, `"error": "ReadTimeout"`, "outcomes[2]"},
-		{"base of an error", `"bases": ["RequestException"]`, `"bases": ["RequestException", "Timeout"]`, "outcomes[2]"},
-		{"response of an error", `"bases": ["RequestException"]`, `"bases": ["RequestException"], "response": {"status": 200, "url": "http://a.test/"}`, "outcomes[2].response"},
-		{"error for a success", `{"status": 404`, `{"error": "other", "class": "ValueError", "status": 404`, "outcomes[1]"},
-		{"cookie's domain", `"domain": ""`, `"domain": "a.test"`, "cookies[0]"},
-		{"cookie missing", `[{"name": "c", "value": "1", "domain": "", "path": "/", "secure": false, "expires": false}]}}]`, `[]}}]`, "cookies: got 1, want 0"},
-		{"unknown way of reading", `"as": "content"`, `"as": "tea"`, "runner: "},
-		{"unknown call", `{"method": "GET"`, `{"do": "dance", "method": "GET"`, "runner: "},
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			require.Equal(t, 1, strings.Count(goodCase, tt.old), "the part to change is there once")
-			got := run(t, strings.Replace(goodCase, tt.old, tt.new, 1), nil)
-			assert.Equal(t, Failed, got.Verdict)
-			assert.Contains(t, strings.Join(got.Why, "\n"), tt.want)
-		})
-	}
-}
-
-// other is the good case with an expectation that is not met.
-var other = strings.Replace(goodCase, `"status": 404`, `"status": 405`, 1)
-
-func TestDeviations(t *testing.T) {
-	ours := func() Observation {
-		failed := run(t, other, nil)
-		return failed.ours()
-	}
-	third := ours()
-	third["outcomes"].([]any)[1].(map[string]any)["status"] = json.Number("406")
-	tests := []struct {
-		name  string
-		text  string
-		entry Deviation
-		want  Verdict
-		why   string
-	}{
-		{"as listed", other, Deviation{"V13", ours()}, Deviated, ""},
-		{"a rule of a quirk", other, Deviation{"BODY-13", ours()}, Deviated, ""},
-		{"as recorded", goodCase, Deviation{"V13", ours()}, Failed, "behaves as recorded now"},
-		{"third way", other, Deviation{"V13", third}, Failed, "behaves in a third way"},
-		{"nothing listed", other, Deviation{"V13", nil}, Failed, "behaves in a third way"},
-		{"no rule", other, Deviation{"", ours()}, Failed, "without a rule"},
-		{"no such rule", other, Deviation{"V99", ours()}, Failed, "no rule"},
-		{"a quirk that is kept", other, Deviation{"ENV-2", ours()}, Failed, "no rule"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			got := run(t, tt.text, &tt.entry)
-			assert.Equal(t, tt.want, got.Verdict, got.Why)
-			if tt.why != "" {
-				assert.Contains(t, got.Why[0], tt.why)
+	each := func(workers int, timed bool) {
+		next := make(chan int)
+		var running sync.WaitGroup
+		for range workers {
+			running.Go(func() {
+				for i := range next {
+					report[i] = r.one(ctx, corpus[i])
+				}
+			})
+		}
+		for i, c := range corpus {
+			if !c.serial() && c.timed() == timed {
+				next <- i
 			}
-		})
+		}
+		close(next)
+		running.Wait()
+	}
+	each(4*runtime.GOMAXPROCS(0), false)
+	each(2, true)
+	return report, nil
+}
+
+// one replays a case and judges it.
+func (r *Runner) one(ctx context.Context, c *Case) Result {
+	if c.err != nil {
+		return Result{Case: c, Why: []string{"runner: not of the format: " + c.err.Error()}}
+	}
+	got, err := Replay(ctx, r.Authority, c)
+	if err != nil {
+		return Result{Case: c, Why: []string{"runner: " + err.Error()}}
+	}
+	entry, listed := r.Deviations[c.Name]
+	return judge(c, got, entry, listed)
+}
+
+// serial replays a case in the environment that it asks for.
+func (r *Runner) serial(ctx context.Context, env *environment, c *Case, number int) Result {
+	defer env.clean()
+	if err := r.setEnvironment(c, filepath.Join(r.Dir, fmt.Sprintf("case%d", number))); err != nil {
+		return Result{Case: c, Why: []string{"runner: " + err.Error()}}
+	}
+	return r.one(ctx, c)
+}
+
+// setEnvironment sets the variables of a case, and writes its netrc files to a
+// directory that is made.
+func (r *Runner) setEnvironment(c *Case, dir string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	vars := map[string]string{}
+	for name, value := range c.Env {
+		vars[name] = r.Authority.path(value)
+	}
+	write := func(name, text string) error {
+		return os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600)
+	}
+	if c.Netrc != nil {
+		if err := write("netrc", *c.Netrc); err != nil {
+			return err
+		}
+		vars["NETRC"] = filepath.Join(dir, "netrc")
+	}
+	if c.HomeNetrc != nil {
+		if err := write(".netrc", *c.HomeNetrc); err != nil {
+			return err
+		}
+		vars["HOME"], vars["USERPROFILE"] = dir, dir
+	}
+	for name, value := range vars {
+		if err := os.Setenv(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// environment is the process's as it was, and the home that it has meanwhile.
+type environment struct {
+	saved []string
+	home  string
+}
+
+// cleanEnvironment saves the environment and takes out of it what the library
+// reads.
+func cleanEnvironment(dir string) (*environment, error) {
+	e := &environment{saved: os.Environ(), home: filepath.Join(dir, "home")}
+	if err := os.Mkdir(e.home, 0o700); err != nil {
+		return nil, err
+	}
+	e.clean()
+	return e, nil
+}
+
+// clean leaves the environment without anything that the library reads.
+func (e *environment) clean() {
+	e.restore()
+	for _, line := range os.Environ() {
+		if name, _, _ := strings.Cut(line, "="); readByLibrary(name) {
+			os.Unsetenv(name)
+		}
+	}
+	os.Setenv("HOME", e.home)
+	os.Setenv("USERPROFILE", e.home)
+}
+
+// readByLibrary reports whether a variable changes what the library does.
+func readByLibrary(name string) bool {
+	switch name {
+	case "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "NETRC", "REQUEST_METHOD":
+		return true
+	}
+	return strings.HasSuffix(strings.ToLower(name), "_proxy")
+}
+
+// restore puts back the environment that was saved.
+func (e *environment) restore() {
+	os.Clearenv()
+	for _, line := range e.saved {
+		if name, value, ok := strings.Cut(line, "="); ok && name != "" {
+			os.Setenv(name, value)
+		}
 	}
 }
 
-// TestRecord writes what was done instead, and reads it back as an entry that
-// fails until it has a rule.
-func TestRecord(t *testing.T) {
-	failed := run(t, other, nil)
-	path := filepath.Join(t.TempDir(), "record.json")
-	require.NoError(t, Report{failed, run(t, goodCase, nil)}.Record().Write(path))
-	d, err := LoadDeviations(path)
-	require.NoError(t, err)
-	require.Len(t, d, 1)
-	entry := d["t/good"]
-	assert.Empty(t, entry.Rule)
-	assert.Equal(t, []string{"outcomes"}, parts(entry.Ours, nil))
-	assert.Equal(t, Failed, run(t, other, &entry).Verdict)
-	entry.Rule = "V4"
-	assert.Equal(t, Deviated, run(t, other, &entry).Verdict)
-	assert.Equal(t, []string{"t/good"}, d.Unknown(nil))
+// Report is the results of a corpus, in its order.
+type Report []Result
+
+// count returns how many results have a verdict.
+func (r Report) count(v Verdict) int {
+	n := 0
+	for i := range r {
+		if r[i].Verdict == v {
+			n++
+		}
+	}
+	return n
 }
 
-func TestReport(t *testing.T) {
-	c := func(name string) *Case { return &Case{Name: name, Why: "why"} }
+// Failed returns how many cases failed.
+func (r Report) Failed() int { return r.count(Failed) }
+
+// Print writes the matches by group, the deviations by rule, the failures with
+// their differences, and last the line of sums.
+func (r Report) Print(w io.Writer) error {
 	var b strings.Builder
-	report := Report{
-		{Case: c("a/1"), Verdict: Matched},
-		{Case: c("a/2"), Verdict: Deviated, Rule: "V4"},
-		{Case: c("b/3"), Why: []string{"first", "second"}},
+	groups, rules := map[string][2]int{}, map[string][]string{}
+	for i := range r {
+		g := groups[r[i].Case.Group()]
+		g[1]++
+		if r[i].Verdict == Matched {
+			g[0]++
+		}
+		groups[r[i].Case.Group()] = g
+		if r[i].Verdict == Deviated {
+			rules[r[i].Rule] = append(rules[r[i].Rule], r[i].Case.Name)
+		}
 	}
-	require.NoError(t, report.Print(&b))
-	assert.Equal(t, 1, report.Failed())
-	assert.Equal(t, `matched a                  1 of 2
-matched b                  0 of 1
-deviation V4       1: a/2
-FAILED b/3: why
-    first
-    second
-conformance: 1 matched, 1 deviations, 1 failed, 3 cases
-`, b.String())
+	for _, group := range slices.Sorted(maps.Keys(groups)) {
+		fmt.Fprintf(&b, "matched %-18s %d of %d\n", group, groups[group][0], groups[group][1])
+	}
+	for _, rule := range slices.Sorted(maps.Keys(rules)) {
+		fmt.Fprintf(&b, "deviation %-8s %d: %s\n", rule, len(rules[rule]), strings.Join(rules[rule], " "))
+	}
+	for i := range r {
+		if r[i].Verdict == Failed {
+			fmt.Fprintf(&b, "FAILED %s: %s\n    %s\n", r[i].Case.Name, r[i].Case.Why, strings.Join(r[i].Why, "\n    "))
+		}
+	}
+	fmt.Fprintf(&b, "conformance: %d matched, %d deviations, %d failed, %d cases\n",
+		r.count(Matched), r.count(Deviated), r.count(Failed), len(r))
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
-// TestEnvironment shows that a case's variables are there for it alone.
-func TestEnvironment(t *testing.T) {
-	t.Setenv("HTTP_PROXY", "http://nowhere.test:1")
-	const text = `[{"name": "t/env", "why": "", "env": {"http_proxy": "http://proxy.test:3128"},
- "origins": {"http://proxy.test:3128": [{"raw": "HTTP/1.1 204 N\r\n\r\n"}]},
- "calls": [{"method": "GET", "url": "http://a.test/"}], "expect": {"wire": [], "outcomes": []}}]`
-	got := run(t, text, nil)
-	wire := got.Got["wire"].([]any)
-	require.Len(t, wire, 1)
-	assert.Equal(t, "http://proxy.test:3128", wire[0].(map[string]any)["origin"])
-	assert.Equal(t, "http://nowhere.test:1", os.Getenv("HTTP_PROXY"))
-	_, left := os.LookupEnv("http_proxy")
-	assert.False(t, left)
+// Record returns what was done in the failing cases in the place of the
+// record, with the rules left empty.
+func (r Report) Record() Deviations {
+	d := Deviations{}
+	for i := range r {
+		if r[i].Verdict != Failed || r[i].Got == nil {
+			continue
+		}
+		if ours := r[i].ours(); len(ours) > 0 {
+			d[r[i].Case.Name] = Deviation{Ours: ours}
+		}
+	}
+	return d
 }

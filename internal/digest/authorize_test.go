@@ -286,3 +286,39 @@ func FuzzAuthorize(f *testing.F) {
 func isASCII(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r > 0x7e }) < 0
 }
+
+// BenchmarkAuthorize answers a challenge that is known already, as each
+// request after the first does.
+func BenchmarkAuthorize(b *testing.B) {
+	for _, algorithm := range []string{"MD5", "SHA-256", "SHA-256-sess"} {
+		b.Run(algorithm, func(b *testing.B) {
+			p, ok := Select(ParseChallenges([]string{
+				`Digest realm="r", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093", qop="auth", algorithm=` + algorithm,
+			}))
+			if !ok {
+				b.Fatal("no challenge that can be answered")
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := p.Authorize(Credentials{"user", "pass"}, "GET", "/path?query", 1, "cn", nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkParseChallenges reads the challenges that a server with two
+// algorithms makes.
+func BenchmarkParseChallenges(b *testing.B) {
+	fields := []string{
+		`Digest realm="r", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093", qop="auth, auth-int", algorithm=SHA-256, opaque="o"`,
+		`Digest realm="r", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093", qop="auth", algorithm=MD5, opaque="o", Basic realm="r"`,
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if len(ParseChallenges(fields)) != 3 {
+			b.Fatal("not all challenges")
+		}
+	}
+}

@@ -5,7 +5,10 @@ import "strings"
 
 // Param is a parameter of a [Link]. Its name is in lower case, as names are
 // case-insensitive (RFC 8288 appendix B.3); one without a value has the empty one.
-type Param struct{ Name, Value string }
+type Param struct {
+	// Name is in lower case, and Value without its quotes.
+	Name, Value string
+}
 
 // Link is one link of a Link header. The zero value is a link to nowhere.
 type Link struct {
@@ -120,6 +123,8 @@ func (p *parser) blanks() {
 	}
 }
 
+// target reads a link's URL: what is between the brackets, or up to the next
+// semicolon where they are missing.
 func (p *parser) target() string {
 	var url string
 	if p.at('<') && p.i < p.lastClose {
@@ -132,6 +137,7 @@ func (p *parser) target() string {
 	return strings.Trim(url, "<> \t'\"")
 }
 
+// param reads one parameter. One without a value has an empty one.
 func (p *parser) param() Param {
 	name := strings.ToLower(strings.Trim(p.until("=;"), blanks+"'\""))
 	if !p.at('=') {

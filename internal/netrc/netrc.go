@@ -45,7 +45,11 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // Entry is what a file says of a machine; what it does not say is empty.
-type Entry struct{ Login, Account, Password string }
+type Entry struct {
+	// Login, Account and Password are words of the file with quotes and
+	// backslashes undone.
+	Login, Account, Password string
+}
 
 // File is a parsed file. The zero value has no entries. It may be used by
 // several goroutines at once.
@@ -94,11 +98,15 @@ func Parse(text string) (*File, error) {
 	return f, nil
 }
 
+// parser is a position in a file.
 type parser struct {
 	s    string // what is left
-	line int
+	line int    // of s, from 1 on: comments and errors go by it
 }
 
+// file reads the entries up to the end. It is as lenient as Python's module
+// netrc, and as strict: a word that is no keyword makes the whole file one that
+// is not used.
 func (p *parser) file(f *File) error {
 	line := p.line
 	word := p.word()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -105,14 +106,11 @@ type Answer struct {
 	DripEvery time.Duration
 }
 
-// ends reports whether the answer leaves no connection.
-func (a *Answer) ends() bool {
-	for _, e := range [...]Effect{a.OnAccept, a.OnHead, a.OnUpload, a.OnResponse, a.OnBody, a.OnEnd} {
-		if e != Nothing {
-			return true
-		}
-	}
-	return false
+// closes reports whether the response says that it is the connection's last.
+func (a *Answer) closes() bool {
+	return slices.ContainsFunc(a.Header, func(line string) bool {
+		return strings.EqualFold(strings.ReplaceAll(line, " ", ""), "connection:close")
+	})
 }
 
 // head is the head of the response, with its blank line.

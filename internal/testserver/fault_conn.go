@@ -60,12 +60,7 @@ func (c *faultConn) exchange(turn int, head string) error {
 			return err
 		}
 	}
-	pause(c.f.ctx, a.Delay)
-	c.hold(a.Gate)
-	if in.Method == "HEAD" && a.Body == nil && a.Raw == "" {
-		a.Body, a.Length = []byte{}, "2" // the default body is not sent
-	}
-	if err := c.respond(&a); err != nil {
+	if err := c.answer(&a, in.Method); err != nil {
 		return err
 	}
 	if a.Linger > 0 && c.asked(a.Linger) {
@@ -82,12 +77,20 @@ func (c *faultConn) exchange(turn int, head string) error {
 			return err
 		}
 	}
-	for _, line := range a.Header {
-		if strings.EqualFold(strings.ReplaceAll(line, " ", ""), "connection:close") {
-			return c.do(HalfClose)
-		}
+	if a.closes() {
+		return c.do(HalfClose)
 	}
 	return nil
+}
+
+// answer responds when it is time to.
+func (c *faultConn) answer(a *Answer, method string) error {
+	pause(c.f.ctx, a.Delay)
+	c.hold(a.Gate)
+	if method == "HEAD" && a.Body == nil && a.Raw == "" {
+		a.Body, a.Length = []byte{}, "2" // the default body is not sent
+	}
+	return c.respond(a)
 }
 
 // parseArrival reads a head, as far as it can be read.

@@ -199,41 +199,58 @@ func (c *conn2) answer(frame *http2.MetaHeadersFrame) error {
 			return err
 		}
 	}
-	body := a.Body
-	if body == nil {
-		body = []byte("ok")
+	if a.Continuations > 0 {
+		return c.flood(a.Continuations)
 	}
+	if err := c.headers(false, a.fields()...); err != nil {
+		return err
+	}
+	if ended, err := c.pour(&a); ended || err != nil {
+		return err
+	}
+	_, err := c.do(a.OnEnd)
+	return err
+}
+
+// content is the response's body.
+func (a *Answer2) content() []byte {
+	if a.Body == nil {
+		return []byte("ok")
+	}
+	return a.Body
+}
+
+// fields are the names and values of the response's head in turn.
+func (a *Answer2) fields() []string {
 	status := a.Status
 	if status == 0 {
 		status = 200
 	}
 	fields := append([]string{":status", strconv.Itoa(status)}, a.Header...)
-	switch {
-	case a.Length == "":
-		fields = append(fields, "content-length", strconv.Itoa(len(body)))
-	case a.Length != "-":
+	switch a.Length {
+	case "":
+		fields = append(fields, "content-length", strconv.Itoa(len(a.content())))
+	case "-":
+	default:
 		fields = append(fields, "content-length", a.Length)
 	}
-	if a.Continuations > 0 {
-		return c.flood(a.Continuations)
-	}
-	if err := c.headers(false, fields...); err != nil {
-		return err
-	}
+	return fields
+}
+
+// pour writes the body. It reports whether an effect within it ended the
+// exchange.
+func (c *conn2) pour(a *Answer2) (ended bool, err error) {
+	body := a.content()
 	if a.OnBody != (Effect2{}) {
 		if err := c.fr.WriteData(c.stream, false, body[:a.BodyAt]); err != nil {
-			return err
+			return true, err
 		}
 		if done, err := c.do(a.OnBody); done || err != nil {
-			return err
+			return true, err
 		}
 		body = body[a.BodyAt:]
 	}
-	if err := c.fr.WriteData(c.stream, true, body); err != nil {
-		return err
-	}
-	_, err := c.do(a.OnEnd)
-	return err
+	return false, c.fr.WriteData(c.stream, true, body)
 }
 
 // headers writes a head of names and values in turn.

@@ -190,6 +190,16 @@ func TestPipe(t *testing.T) {
 	})
 }
 
+// ends reports whether the answer leaves no connection.
+func (a *Answer) ends() bool {
+	for _, e := range [...]Effect{a.OnAccept, a.OnHead, a.OnUpload, a.OnResponse, a.OnBody, a.OnEnd} {
+		if e != Nothing {
+			return true
+		}
+	}
+	return false
+}
+
 // A seed draws the same faults again, and all kinds come up.
 func TestRandom(t *testing.T) {
 	names := map[string]bool{}

@@ -58,6 +58,7 @@ func parsePort(s string) (string, bool) {
 	return s, err == nil
 }
 
+// allDigits reports whether s has digits alone; it is true of an empty one.
 func allDigits(s string) bool {
 	for i := range len(s) {
 		if s[i] < '0' || '9' < s[i] {
@@ -137,6 +138,7 @@ func cutZone(host string) (addr, zone string, ok bool) {
 	return addr, zone, err == nil && ip.Is6()
 }
 
+// consistsOf reports whether every byte of s is of a class.
 func consistsOf(s string, allowed class) bool {
 	for i := range len(s) {
 		if classes[s[i]]&allowed == 0 {
@@ -146,6 +148,7 @@ func consistsOf(s string, allowed class) bool {
 	return true
 }
 
+// isASCII reports whether s is ASCII: such a name needs no IDNA.
 func isASCII(s string) bool {
 	for i := range len(s) {
 		if s[i] >= utf8.RuneSelf {

@@ -167,7 +167,7 @@ func TestExchangesRecorded(t *testing.T) {
 		}
 		check(t, r.Name, outcome(u, err), r.expected(), nil)
 		if r.Target != "" {
-			check(t, r.Name, u.Target()+" "+u.HostHeader(), r.Target+" "+r.Host, nil)
+			check(t, r.Name, u.Target()+" "+hostHeader(&u), r.Target+" "+r.Host, nil)
 		}
 	}
 }

@@ -89,6 +89,7 @@ func normalize(text string) (parts, error) {
 		return p, newError(MissingSchema, text, "No scheme supplied.")
 	case host == "":
 		return p, newError(InvalidURL, text, noHost)
+	// A star or an empty label at the start is what Requests refuses (URL-7).
 	case host[0] == '*', host[0] == '.':
 		return p, newError(InvalidURL, text, badLabel)
 	}

@@ -2,7 +2,10 @@ package uri
 
 // A Param is one name and value of a query or of a form. Both are bytes: any
 // byte may occur in them, and none has a meaning.
-type Param struct{ Name, Value string }
+type Param struct {
+	// Name and Value are not escaped.
+	Name, Value string
+}
 
 // Encode returns params as application/x-www-form-urlencoded text, in the
 // order given (rule URL-21): letters, digits and "_.-~" stand for themselves, a
@@ -27,6 +30,7 @@ func AppendEncode(dst []byte, params []Param) []byte {
 	return dst
 }
 
+// appendForm appends one name or value: Python's quote_plus.
 func appendForm(dst []byte, s string) []byte {
 	for i := range len(s) {
 		switch {
@@ -50,6 +54,7 @@ func encodedLen(params []Param) int {
 	return max(n-1, 0)
 }
 
+// formLen is how many bytes appendForm appends.
 func formLen(s string) int {
 	n := len(s)
 	for i := range len(s) {

@@ -93,6 +93,7 @@ func resolve(base URL, location string) (URL, error) {
 		target.scheme = base.Scheme
 	}
 	if target.fragment == "" {
+		// RED-9: the fragment stays over a redirect that has none.
 		target.fragment = base.Fragment
 	}
 	if target.authority == "" && (target.scheme == "" || target.scheme == base.Scheme) {
@@ -102,6 +103,7 @@ func resolve(base URL, location string) (URL, error) {
 	switch {
 	case len(text) > MaxLocation:
 		return URL{}, newError(InvalidURL, text, "the redirect target is too long.")
+	// RED-10: no adapter serves it, which is for the session to say.
 	case !hasHTTPPrefix(target.scheme):
 		u, _ := view(text)
 		u.Opaque = true
@@ -113,6 +115,7 @@ func resolve(base URL, location string) (URL, error) {
 // resolvePlain is [Resolve] for a location that is a URL or an absolute path
 // and has nothing to be changed, as most have. It may say no to one of those.
 func resolvePlain(base *URL, location string) (URL, bool) {
+	// The fragment would have to be carried over (RED-9).
 	if base.Fragment != "" || base.Opaque {
 		return URL{}, false
 	}

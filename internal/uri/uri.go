@@ -109,13 +109,10 @@ func (u *URL) Target() string {
 	return u.target
 }
 
-// HostHeader returns the value of the Host field for a request to the origin
-// (rule HDR-30): the host without its trailing dot and without a zone id, an
-// IPv6 address in brackets, and the port only where the scheme does not imply
-// it.
-func (u *URL) HostHeader() string { return string(u.AppendHostHeader(nil)) }
-
-// AppendHostHeader appends [URL.HostHeader] to dst.
+// AppendHostHeader appends to dst the value of the Host field for a request to
+// the origin (rule HDR-30): the host without its trailing dot and without a zone
+// id, an IPv6 address in brackets, and the port only where the scheme does not
+// imply it.
 func (u *URL) AppendHostHeader(dst []byte) []byte {
 	return u.appendHostHeader(dst, strings.TrimSuffix(withoutZone(u.Host), "."))
 }
@@ -142,7 +139,7 @@ func (u *URL) appendHostHeader(dst []byte, host string) []byte {
 }
 
 // ProxyHostHeader returns the value of the Host field for a request in absolute
-// form (rule PRX-6). Unlike that of [URL.HostHeader] it agrees with the request
+// form (rule PRX-6). Unlike that of [URL.AppendHostHeader] it agrees with the request
 // line: the port is there whenever Text has one, and a trailing dot stays.
 func (u *URL) ProxyHostHeader() string {
 	host := bracketed(withoutZone(u.Host))

@@ -6,6 +6,9 @@ import (
 	"testing"
 )
 
+// hostHeader is what [URL.AppendHostHeader] appends.
+func hostHeader(u *URL) string { return string(u.AppendHostHeader(nil)) }
+
 // TestURLParts looks at each answer that a URL gives.
 func TestURLParts(t *testing.T) {
 	tests := []struct {
@@ -66,7 +69,7 @@ func TestURLParts(t *testing.T) {
 		u := prepared(t, test.raw)
 		for _, row := range [][3]string{
 			{"Host", u.Host, test.host},
-			{"HostHeader", u.HostHeader(), test.header},
+			{"AppendHostHeader", hostHeader(&u), test.header},
 			{"ProxyHostHeader", u.ProxyHostHeader(), test.proxied},
 			{"DialAddr", u.DialAddr(), test.dial},
 			{"Origin", u.Origin(), test.origin},
@@ -162,7 +165,7 @@ func TestCheckHost(t *testing.T) {
 // TestZeroURL: the zero value answers, and says nothing.
 func TestZeroURL(t *testing.T) {
 	var u URL
-	if got, want := u.Target()+u.HostHeader()+u.String(), "/"; got != want {
+	if got, want := u.Target()+hostHeader(&u)+u.String(), "/"; got != want {
 		t.Errorf("got %q want %q", got, want)
 	}
 	if _, _, ok := u.Auth(); ok {

@@ -18,6 +18,8 @@ type peeker struct {
 	open   bool
 }
 
+// newPeeker returns nil for a connection without a socket, such as one of a
+// test.
 func newPeeker(c net.Conn) *peeker {
 	sc, ok := c.(syscall.Conn)
 	if !ok {

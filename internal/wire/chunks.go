@@ -62,6 +62,8 @@ func (t *tracker) pending(b []byte) (int, error, bool) {
 	if len(t.rest) == 0 {
 		return 0, t.err, t.err != nil
 	}
+	// What was held back is followed now, when it is handed out: the end of one
+	// more chunk may be in it.
 	n := t.advance(b[:copy(b, t.rest)])
 	t.rest = t.rest[n:]
 	return n, nil, true
@@ -150,6 +152,7 @@ func (t *tracker) endSize(line string) {
 	if line == "" {
 		return
 	}
+	// Extensions follow (RFC 9112, section 7.1.1), which nobody uses.
 	digits, _, _ := strings.Cut(line, ";")
 	n, err := strconv.ParseUint(strings.TrimSpace(digits), 16, 63)
 	if err != nil || n == 0 {

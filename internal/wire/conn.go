@@ -52,19 +52,19 @@ type Conn struct {
 	terms   Terms  // of the request, until its first write
 	refused error  // of the next write
 
-	read    atomic.Int64
+	read    atomic.Int64 // bytes, of heads and bodies alike
 	written atomic.Int64
 	heldBy  atomic.Int32 // unread responses that hold the connection
 	turn    atomic.Int64 // counts requests
 	sent    atomic.Int64 // the turn whose head went out
 	rested  atomic.Int64 // the turn whose response came to its end
 	dead    atomic.Bool  // a read has failed
-	retired atomic.Bool
-	closed  atomic.Bool
+	retired atomic.Bool  // no other request is to be served
+	closed  atomic.Bool  // onClose was called
 	onClose func()
 	track   atomic.Bool // the ends of the response's chunks matter
-	chunks  tracker
-	heads   headWatch
+	chunks  tracker     // the reader's
+	heads   headWatch   // the reader's
 
 	bodiless atomic.Bool   // the response has no body, whatever its head says
 	over     atomic.Bool   // the peer closed
@@ -145,6 +145,7 @@ func (c *Conn) stale(terms Terms) bool {
 	if terms&Reused == 0 {
 		return false
 	}
+	// The look at the socket comes last: it is a system call.
 	return terms&Again != 0 || c.heldBy.Load() > 0 || c.retired.Load() || c.dead.Load() || c.expired() ||
 		terms&Replayable == 0 && !c.socket.alive()
 }
@@ -159,6 +160,7 @@ func (c *Conn) Turn() int64 { return c.turn.Load() }
 // Rest notes that the response to the request of that turn came to its end:
 // the connection may be closed now without anything being cut short.
 func (c *Conn) Rest(turn int64) {
+	// Bodies are closed late by some, when the next request is under way.
 	if old := c.rested.Load(); old < turn {
 		c.rested.CompareAndSwap(old, turn) // else a later turn has come to rest
 	}
@@ -235,6 +237,7 @@ func (c *Conn) Tracked() bool { return c.chunks.chunked() }
 func (c *Conn) Write(b []byte) (int, error) {
 	if c.swallow == passThrough {
 		n, err := c.pass(b)
+		// BODY-19: a server that answers early and closes has its answer read.
 		if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
 			c.failed()
 		}
@@ -346,6 +349,8 @@ func (c *Conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if n > 0 {
 		turn := c.turn.Load()
+		// Bytes that answer nothing would be taken for the answer to the next
+		// request: response splitting, or a server that is out of step.
 		if c.unasked(turn) {
 			c.dead.Store(true)
 			return 0, ErrUnasked
@@ -355,6 +360,8 @@ func (c *Conn) Read(b []byte) (int, error) {
 		if f := c.heads.take(turn, c.bodiless.Load(), b[:n]); f != nil {
 			c.framing.Store(f)
 		}
+		// What lies beyond the response must not be taken for the next one: the
+		// connection serves no other request.
 		if c.heads.overrun() {
 			c.retired.Store(true)
 		}
@@ -362,6 +369,8 @@ func (c *Conn) Read(b []byte) (int, error) {
 			return 0, ErrHeadTooLarge
 		}
 	}
+	// Without its closing alert an attacker on the way may have cut it (RFC 8446,
+	// section 6.1). A response that was whole is not hurt by that.
 	if err == io.EOF && c.cut != nil && c.cut.eof.Load() && c.rested.Load() != c.turn.Load() {
 		err = io.ErrUnexpectedEOF
 	}

@@ -37,6 +37,7 @@ func (d *Dialer) Dial(ctx context.Context, network, host, port string, timeout t
 		nd := net.Dialer{LocalAddr: d.LocalAddr, Control: d.Control, Timeout: timeout, KeepAlive: -1}
 		return nd.DialContext(ctx, network, net.JoinHostPort(a.String(), port))
 	}
+	// No race, and no goroutine.
 	if len(addrs) == 1 {
 		return dial(ctx, addrs[0])
 	}
@@ -60,6 +61,7 @@ func (d *Dialer) Resolve(ctx context.Context, host string, timeout time.Duration
 		}
 	}
 	addrs, err := lookup(ctx, host)
+	// A lookup of the caller's may say so in this way.
 	if err == nil && len(addrs) == 0 {
 		err = &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
 	}
@@ -93,6 +95,7 @@ func interleave(addrs []netip.Addr) []netip.Addr {
 	return out
 }
 
+// attempt is what became of one address.
 type attempt struct {
 	conn net.Conn
 	err  error
@@ -107,6 +110,8 @@ func race(ctx context.Context, addrs []netip.Addr, delay time.Duration,
 	dial func(context.Context, netip.Addr) (net.Conn, error),
 ) (net.Conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
+	// running counts the goroutines that will send a result. Each is received, by
+	// the loop or by what is deferred, so that none is left behind.
 	results := make(chan attempt)
 	running := 0
 	defer func() {
@@ -142,6 +147,7 @@ func race(ctx context.Context, addrs []netip.Addr, delay time.Duration,
 			if len(failures) == len(addrs) || ctx.Err() != nil {
 				return nil, worst(failures)
 			}
+			// A failure makes room at once: there is nothing to wait for.
 			next.Reset(0)
 		}
 	}

@@ -6,7 +6,12 @@ import (
 )
 
 // Field is a field of a response's head.
-type Field struct{ Name, Value string }
+type Field struct {
+	// Name is spelled as the server did.
+	Name string
+	// Value is bytes as they were sent, without blanks around them.
+	Value string
+}
 
 // headWatch keeps the fields that frame a response, as they were sent:
 // net/http takes them out of the headers that it hands over. It belongs to
@@ -35,6 +40,7 @@ const maxWatchedHead = 64 << 10
 // framing fields once its head is whole, where it has some that net/http
 // takes out. A head that one read brings whole is not copied.
 func (h *headWatch) take(turn int64, bodiless bool, b []byte) *framing {
+	// The buffer is kept from response to response.
 	if h.turn != turn {
 		*h = headWatch{turn: turn, buf: h.buf[:0], bodiless: bodiless, expect: -1}
 	}
@@ -44,6 +50,8 @@ func (h *headWatch) take(turn int64, bodiless bool, b []byte) *framing {
 	}
 	h.size += int64(len(b))
 	head, seen := b, 0
+	// The end of the head may lie across two reads: the last three bytes of what
+	// was there are looked at again.
 	if len(h.buf) > 0 {
 		seen = max(len(h.buf)-3, 0)
 		h.buf = append(h.buf, b...)
@@ -53,9 +61,13 @@ func (h *headWatch) take(turn int64, bodiless bool, b []byte) *framing {
 		end := headEnd(head, seen)
 		if end < 0 {
 			h.buf = append(h.buf[:0], head...)
+			// Of a head beyond all measure nothing is known, as of a connection
+			// without a watch; [Conn.MaxHead] ends it.
 			h.done = len(h.buf) > maxWatchedHead
 			return nil
 		}
+		// A 1xx is followed by the head of the response proper, maybe in the same
+		// read.
 		if !interim(head) {
 			h.done, h.size = true, 0
 			h.got = int64(len(head) - end)
@@ -69,6 +81,8 @@ func (h *headWatch) take(turn int64, bodiless bool, b []byte) *framing {
 func (h *headWatch) finish(head []byte) *framing {
 	s := scanHead(head)
 	h.expect = s.bodyLength(head, h.bodiless)
+	// The usual response, with one length or none, is told of by net/http as it
+	// was sent.
 	if s.others == 0 && s.lengths < 2 {
 		return nil
 	}
@@ -114,7 +128,7 @@ func scanHead(head []byte) headScan {
 // bodyLength returns the length of the body by its head (RFC 9112, 6.3), or
 // -1 where that does not tell.
 func (s headScan) bodyLength(head []byte, bodiless bool) int64 {
-	_, status, _ := bytes.Cut(head, []byte(" "))
+	status := statusOf(head)
 	switch {
 	case bodiless || bytes.HasPrefix(status, []byte("204")) || bytes.HasPrefix(status, []byte("304")):
 		return 0
@@ -122,6 +136,14 @@ func (s headScan) bodyLength(head []byte, bodiless bool) int64 {
 		return -1
 	}
 	return s.length
+}
+
+// statusOf returns a head's first line from the status on. It may stand behind
+// several blanks, as net/http takes it.
+func statusOf(head []byte) []byte {
+	line, _ := cutLine(head)
+	_, status, _ := bytes.Cut(line, []byte(" "))
+	return bytes.TrimLeft(status, " ")
 }
 
 // headEnd returns where a head ends in b, or -1. Lines may end with a bare
@@ -144,7 +166,7 @@ func headEnd(b []byte, from int) int {
 
 // interim reports whether a head is that of a 1xx, which another follows.
 func interim(head []byte) bool {
-	_, status, _ := bytes.Cut(head, []byte(" "))
+	status := statusOf(head)
 	return bytes.HasPrefix(status, []byte("1")) && !bytes.HasPrefix(status, []byte("101"))
 }
 
@@ -164,19 +186,33 @@ func framingFields(head []byte) []Field {
 // message is framed it returns that, else a nil name. The names differ in
 // length, by which the caller tells them apart.
 func cutFraming(head []byte) (name, value, rest []byte) {
-	end := bytes.IndexByte(head, '\n')
-	if end < 0 {
-		end = len(head) - 1
-	}
-	line, rest := head[:end], head[end+1:]
-	if end == 0 || line[0]|0x20 != 'c' && line[0]|0x20 != 't' {
+	line, rest := cutLine(head)
+	if len(line) == 0 || line[0]|0x20 != 'c' && line[0]|0x20 != 't' {
 		return nil, nil, rest
 	}
 	name, value, found := bytes.Cut(line, []byte(":"))
 	if found && (isName(name, "Connection") || isName(name, "Content-Length") || isName(name, "Transfer-Encoding")) {
+		value, rest = unfold(value, rest)
 		return name, value, rest
 	}
 	return nil, nil, rest
+}
+
+// cutLine cuts the first line off b; its line feed is in neither part.
+func cutLine(b []byte) (line, rest []byte) {
+	line, rest, _ = bytes.Cut(b, []byte("\n"))
+	return line, rest
+}
+
+// unfold adds to a value the lines that go on with it: those that begin with a
+// blank (RFC 9112, section 5.2: obsolete, but net/http takes them).
+func unfold(value, rest []byte) (whole, after []byte) {
+	for len(rest) > 0 && (rest[0] == ' ' || rest[0] == '\t') {
+		var line []byte
+		line, rest = cutLine(rest)
+		value = bytes.Join([][]byte{bytes.TrimSpace(value), bytes.TrimSpace(line)}, []byte(" "))
+	}
+	return value, rest
 }
 
 // isName reports whether b is a name, in any letter case.

@@ -1,10 +1,3 @@
-// Package conformance replays recorded cases of Python Requests through the
-// public API of package requests, and compares what went over the wire and
-// what came back with the record.
-//
-// A [Corpus] is read from a directory, a [Runner] replays its cases, each in a
-// network of its own, and a [Report] tells what matched, what differs on
-// purpose (see [Deviations]) and what fails.
 package conformance
 
 import (

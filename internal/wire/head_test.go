@@ -1,0 +1,193 @@
+package wire
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// headSeeds are responses from their first byte on, as a connection reads them.
+var headSeeds = []string{
+	"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+	"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok and more",
+	"HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
+	"HTTP/1.1 200 OK\r\ncontent-length:2\r\nCONTENT-LENGTH: 2\r\n\r\nok",
+	"HTTP/1.1 200 OK\r\nContent-Length: 2, 3\r\nContent-Length: x\r\n\r\n",
+	"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+	"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\nok",
+	"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+	"HTTP/1.1  100 Continue\r\n\r\nHTTP/1.1  204 No Content\r\nContent-Length: 2\r\n\r\n",
+	"HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\nok",
+	"HTTP/1.1 304 Not Modified\r\nContent-Length: 2\r\n\r\n",
+	"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nanything",
+	"HTTP/1.1 200 OK\r\nX: a\r\n Content-Length: 3\r\nC\r\nTE: t\r\nT: \r\n\r\n",
+	"HTTP/1.1 200 OK\r\nContent-Length:\r\n 2\r\n\r\nok",
+	"HTTP/1.1 200 OK\r\n\r\n\r\n",
+	"\n\n",
+	"\n\n 1",
+	"",
+}
+
+// watched is what a headWatch made of a response.
+type watched struct {
+	framing   *framing
+	done      bool
+	size      int64
+	expect    int64
+	got       int64
+	overrun   bool
+	framings  int // times that it told of a framing
+	keptBytes int // of a head that is not whole
+}
+
+// watch has a headWatch follow a response that comes in pieces of the lengths
+// given, in turn; without any it comes in one.
+func watch(b []byte, bodiless bool, pieces []byte) watched {
+	var h headWatch
+	var w watched
+	for i := 0; len(b) > 0; i++ {
+		n := len(b)
+		if len(pieces) > 0 {
+			n = min(n, int(pieces[i%len(pieces)])+1)
+		}
+		if f := h.take(1, bodiless, b[:n:n]); f != nil {
+			w.framing = f
+			w.framings++
+		}
+		b = b[n:]
+	}
+	w.done, w.size, w.expect, w.got, w.overrun = h.done, h.size, h.expect, h.got, h.overrun()
+	if !h.done {
+		w.keptBytes = len(h.buf)
+	}
+	return w
+}
+
+// FuzzHeadWatch: however a response is cut into reads, the same is known of its
+// framing; and where net/http takes its head, both agree on the body's length.
+func FuzzHeadWatch(f *testing.F) {
+	for _, seed := range headSeeds {
+		f.Add([]byte(seed), false, []byte{0})
+		f.Add([]byte(seed), true, []byte{2, 7, 1})
+	}
+	f.Fuzz(func(t *testing.T, b []byte, bodiless bool, pieces []byte) {
+		if len(b) >= maxWatchedHead {
+			return // Only what a single read brings is looked at whole.
+		}
+		whole := watch(b, bodiless, nil)
+		require.Equal(t, whole, watch(b, bodiless, pieces))
+		require.LessOrEqual(t, whole.framings, 1)
+		agreeOnLength(t, b, bodiless, whole)
+	})
+}
+
+// agreeOnLength compares what is expected of a body with what net/http says of
+// it.
+func agreeOnLength(t *testing.T, b []byte, bodiless bool, w watched) {
+	t.Helper()
+	req := &http.Request{Method: http.MethodGet}
+	if bodiless {
+		req.Method = http.MethodHead
+	}
+	r := bufio.NewReader(bytes.NewReader(b))
+	resp, err := http.ReadResponse(r, req)
+	for err == nil && resp.StatusCode/100 == 1 && resp.StatusCode != http.StatusSwitchingProtocols {
+		resp, err = http.ReadResponse(r, req) // As the transport passes over them.
+	}
+	if err != nil || resp.StatusCode == http.StatusSwitchingProtocols {
+		return // No length: what follows a switch is another protocol.
+	}
+	require.True(t, w.done, "the head is whole")
+	switch {
+	case bodiless:
+		require.Zero(t, w.expect) // net/http tells the length of what is not sent.
+	case !resp.ProtoAtLeast(1, 1) && w.expect < 0:
+		// A coding that this version does not have: nobody takes the response.
+	case resp.ContentLength >= 0:
+		require.Equal(t, resp.ContentLength, w.expect)
+	default:
+		require.Negative(t, w.expect)
+	}
+	for _, field := range fieldsOf(w.framing) {
+		require.False(t, strings.ContainsAny(field.Name, " \t\r\n:"), "%q", field.Name)
+	}
+}
+
+func fieldsOf(f *framing) []Field {
+	if f == nil {
+		return nil
+	}
+	return f.fields
+}
+
+// TestHeadWatch tells what the fields of some heads come to.
+func TestHeadWatch(t *testing.T) {
+	tests := []struct {
+		name     string
+		response string
+		bodiless bool
+		expect   int64
+		overrun  bool
+		fields   []Field // in order, as sent
+	}{
+		{"one length", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", false, 2, false, nil},
+		{"more than that", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP", false, 2, true, nil},
+		{"none", "HTTP/1.1 200 OK\r\n\r\nok", false, -1, false, nil},
+		{"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", true, 0, false, nil},
+		{"HEAD with a body", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", true, 0, true, nil},
+		{
+			"two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nCONTENT-length:3\r\n\r\nok", false, 2, false,
+			[]Field{{"Content-Length", "2"}, {"CONTENT-length", "3"}},
+		},
+		{
+			"chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n", false, -1, false,
+			[]Field{{"Transfer-Encoding", "chunked"}, {"Content-Length", "2"}},
+		},
+		{"coding of HTTP/1.0", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\nok", false, -1, false, []Field{{"Transfer-Encoding", "chunked"}, {"Content-Length", "2"}}},
+		{
+			"folded", "HTTP/1.1 200 OK\r\nContent-Length: \r\n\t2\r\nConnection: a,\r\n  b\r\nX: 1\r\n Content-Length: 3\r\n\r\nok", false, 2, false,
+			[]Field{{"Content-Length", "2"}, {"Connection", "a, b"}},
+		},
+		{"status behind two blanks", "HTTP/1.1  204 No Content\r\n\r\nx", false, 0, true, nil},
+		{"interim behind two blanks", "HTTP/1.1  100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", false, 2, false, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := watch([]byte(tt.response), tt.bodiless, nil)
+			assert.True(t, got.done)
+			assert.Equal(t, tt.expect, got.expect)
+			assert.Equal(t, tt.overrun, got.overrun)
+			assert.Equal(t, tt.fields, fieldsOf(got.framing))
+		})
+	}
+}
+
+// BenchmarkHeadWatch follows a response that one read brings, and one that
+// comes in pieces.
+func BenchmarkHeadWatch(b *testing.B) {
+	response := []byte("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: Mon, 02 Jan 2006 15:04:05 GMT\r\n" +
+		"Cache-Control: no-cache\r\nX-Served-By: a\r\nContent-Length: 2\r\n\r\nok")
+	for _, size := range []int{len(response), 16} {
+		b.Run(fmt.Sprintf("read=%d", size), func(b *testing.B) {
+			b.SetBytes(int64(len(response)))
+			b.ReportAllocs()
+			var h headWatch
+			for turn := int64(1); b.Loop(); turn++ {
+				for rest := response; len(rest) > 0; {
+					n := min(size, len(rest))
+					h.take(turn, false, rest[:n])
+					rest = rest[n:]
+				}
+				if h.expect != 2 || h.overrun() {
+					b.Fatal("the length was missed")
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,387 @@
+package requests
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// Option fills in a part of a [Request], or a default of a [Session]. The
+// same values serve [NewSession], the verbs, [NewRequest] and, where they say
+// how to send, [Session.Send]. Of two options for one thing the later one
+// wins; parameters, form fields, cookies, files and hooks add up.
+//
+// An option that makes no sense where it stands is an [ErrInvalidOption] from
+// the first call that can return one. An Option may be used many times and by
+// many goroutines at once, unless it holds a reader.
+type Option interface {
+	// label tells what it is and where it may stand.
+	label() optionLabel
+	// fill fills it in or, where omit is true, that it is to be left out.
+	fill(r *Request, omit bool) error
+}
+
+// optionLabel is what is known of an option before it is filled in. Its text is
+// put together where an error needs it alone: most calls have several options.
+type optionLabel struct {
+	is    string // the function or type that makes the option
+	key   string // the name that the option sets
+	keyed bool   // whether it is one name's
+	at    scope  // where it may stand
+}
+
+// String is what errors call the option: no value is in it.
+func (l optionLabel) String() string {
+	if l.keyed {
+		return l.is + "(" + quoteName(l.key) + ")"
+	}
+	return l.is
+}
+
+// scope is a set of the places where an option may stand.
+type scope uint8
+
+const (
+	scopeSession scope = 1 << iota
+	scopeRequest
+	scopeSend
+	scopeAny = scopeSession | scopeRequest | scopeSend
+)
+
+// String is the place as errors name it.
+func (s scope) String() string {
+	switch s {
+	case scopeSession:
+		return "a session"
+	case scopeSend:
+		return "Send"
+	}
+	return "a request"
+}
+
+// apply fills in the options and keeps the first error.
+func (r *Request) apply(opts []Option, at scope) {
+	for _, o := range opts {
+		if o == nil {
+			r.fail(invalidOption("option is nil"))
+			continue
+		}
+		if l := o.label(); l.at&at == 0 {
+			r.fail(invalidOption("%s makes no sense in %s", l, at))
+			continue
+		}
+		if err := o.fill(r, false); err != nil {
+			r.fail(err)
+		}
+	}
+}
+
+// fail keeps the first error, for the call that can return it.
+func (r *Request) fail(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+}
+
+func invalidOption(format string, args ...any) error {
+	return &Error{kind: ErrInvalidOption, reason: fmt.Sprintf(format, args...)}
+}
+
+// withoutOption has what is to be left out.
+type withoutOption []Option
+
+// label has the places in which each of the options may stand.
+func (o withoutOption) label() optionLabel {
+	l := optionLabel{is: "Without", at: scopeAny}
+	for _, opt := range o {
+		if opt != nil {
+			l.at &= opt.label().at
+		}
+	}
+	return l
+}
+
+func (o withoutOption) fill(r *Request, omit bool) error {
+	if omit {
+		return invalidOption("Without cannot be left out")
+	}
+	if len(o) == 0 {
+		return invalidOption("Without names nothing")
+	}
+	for _, opt := range o {
+		if opt == nil {
+			return invalidOption("Without was given nil")
+		}
+		if err := opt.fill(r, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pairOption is the option of a name and a value: one allocation, since most
+// calls have several.
+type pairOption struct {
+	kind  pairKind
+	key   string
+	value string
+	more  []string
+}
+
+type pairKind uint8
+
+const (
+	pairParam pairKind = iota
+	pairForm
+	pairHeader
+	pairHeaderBytes
+	pairSecret
+	pairCookie
+	pairProxy
+)
+
+// label is a switch and no table, so that it is read at no cost.
+func (o *pairOption) label() optionLabel {
+	l := optionLabel{key: o.key, keyed: true, at: scopeSession | scopeRequest}
+	switch o.kind {
+	case pairParam:
+		l.is = "Param"
+	case pairForm:
+		l.is, l.at = "Form", scopeRequest
+	case pairHeader:
+		l.is = "Header"
+	case pairHeaderBytes:
+		l.is = "HeaderBytes"
+	case pairSecret:
+		l.is = "SecretHeader"
+	case pairCookie:
+		l.is = "Cookie"
+	case pairProxy:
+		l.is, l.at = "Proxy", scopeAny
+	}
+	return l
+}
+
+func (o *pairOption) fill(r *Request, omit bool) error {
+	if omit {
+		o.leaveOut(r)
+		return nil
+	}
+	switch o.kind {
+	case pairParam:
+		o.addTo(&r.Params)
+	case pairForm:
+		o.addTo(&r.Form)
+	case pairHeader:
+		r.Headers.Set(o.key, o.value)
+	case pairHeaderBytes:
+		r.Headers.put(headerField{name: o.key, value: o.value, raw: true})
+	case pairSecret:
+		r.Headers.SetSecret(o.key, o.value)
+	case pairCookie:
+		r.Cookies = append(r.Cookies, &http.Cookie{Name: o.key, Value: o.value, Path: "/"})
+	case pairProxy:
+		r.setProxy(o.key, o.value)
+	}
+	return nil
+}
+
+// setProxy sets one proxy in a copy of the map, which may be shared.
+func (r *Request) setProxy(key, url string) {
+	r.Proxies = maps.Clone(r.Proxies)
+	if r.Proxies == nil {
+		r.Proxies = ProxyMap{}
+	}
+	r.Proxies[key] = url
+}
+
+func (o *pairOption) addTo(fs *Fields) {
+	if o.more == nil {
+		*fs = append(*fs, Field{Name: o.key, Value: o.value})
+		return
+	}
+	fs.Add(o.key, o.more...)
+}
+
+// leaveOut fills in the value of each kind that stands for None.
+func (o *pairOption) leaveOut(r *Request) {
+	switch o.kind {
+	case pairParam:
+		r.Params.Add(o.key)
+	case pairForm:
+		r.Form.Add(o.key)
+	case pairHeader, pairHeaderBytes, pairSecret:
+		r.Headers.Omit(o.key)
+	case pairCookie:
+		r.Cookies = append(r.Cookies, &http.Cookie{Name: o.key, MaxAge: -1})
+	case pairProxy:
+		r.setProxy(o.key, proxyOmitted)
+	}
+}
+
+// String names the option and what it sets, and not the value.
+func (o *pairOption) String() string { return o.label().String() }
+
+// GoString is the same.
+func (o *pairOption) GoString() string { return o.label().String() }
+
+// newPair is the option for any number of values.
+func newPair(kind pairKind, key string, values []string) Option {
+	if len(values) == 1 {
+		return &pairOption{kind: kind, key: key, value: values[0]}
+	}
+	return &pairOption{kind: kind, key: key, more: append([]string{}, values...)}
+}
+
+// omitAll marks the names of fs as ones to be left out.
+func omitAll(dst *Fields, fs Fields) {
+	for _, f := range fs {
+		dst.Add(f.Name)
+	}
+}
+
+// jsonOption is the option of [JSON]: one allocation.
+type jsonOption struct{ value any }
+
+// String names the option, and not its value.
+func (o *jsonOption) String() string   { return o.label().is }
+func (o *jsonOption) GoString() string { return o.label().is }
+
+func (o *jsonOption) label() optionLabel { return optionLabel{is: "JSON", at: scopeRequest} }
+
+func (o *jsonOption) fill(r *Request, omit bool) error {
+	r.JSON = o.value
+	if omit {
+		r.JSON = nil
+	}
+	return nil
+}
+
+// authOption is the option of [Auth] and its kin, by the name of the one that
+// was called.
+type authOption struct {
+	is   string
+	auth Authenticator
+}
+
+// String names the option, and not its value.
+func (o *authOption) String() string   { return o.is }
+func (o *authOption) GoString() string { return o.is }
+
+func (o *authOption) label() optionLabel {
+	return optionLabel{is: o.is, at: scopeSession | scopeRequest}
+}
+
+func (o *authOption) fill(r *Request, omit bool) error {
+	switch {
+	case omit:
+		r.Auth = NoAuth
+	case o.auth == nil:
+		return invalidOption("Auth is nil; NoAuth stands for none")
+	default:
+		r.Auth = o.auth
+	}
+	return nil
+}
+
+// timeoutOption sets one limit, or the two of [Timeout]. It keeps the duration
+// that the limits point to.
+type timeoutOption struct {
+	is                   string
+	d                    time.Duration
+	connect, read, total bool
+}
+
+func (o *timeoutOption) label() optionLabel { return optionLabel{is: o.is, at: scopeAny} }
+
+// fill points the limits at the option's own duration, which nobody changes. To
+// leave one out is to wait for ever.
+func (o *timeoutOption) fill(r *Request, omit bool) error {
+	if omit {
+		o.set(&r.Timeouts, new(time.Duration))
+		return nil
+	}
+	o.set(&r.Timeouts, &o.d)
+	if o.d < 0 {
+		return invalidOption("%s %v is below zero; zero waits for ever", o.is, o.d)
+	}
+	return nil
+}
+
+func (o *timeoutOption) set(t *Timeouts, d *time.Duration) {
+	if o.connect {
+		t.Connect = d
+	}
+	if o.read {
+		t.Read = d
+	}
+	if o.total {
+		t.Total = d
+	}
+}
+
+// streamOption is empty, so that making one costs nothing.
+type streamOption struct{}
+
+func (streamOption) label() optionLabel { return optionLabel{is: "Stream", at: scopeAny} }
+
+func (streamOption) fill(r *Request, omit bool) error {
+	r.Stream = new(!omit)
+	return nil
+}
+
+// checkHooks refuses a hook that is nil, under the name of its option.
+func checkHooks(option string, hooks []Hook) error {
+	if slices.ContainsFunc(hooks, func(h Hook) bool { return h == nil }) {
+		return invalidOption("%s was given nil", option)
+	}
+	return nil
+}
+
+// funcOption is an option made of two functions.
+type funcOption struct {
+	is    string
+	at    scope
+	set   func(*Request) error
+	unset func(*Request)
+}
+
+func (o *funcOption) label() optionLabel { return optionLabel{is: o.is, at: o.at} }
+
+func (o *funcOption) fill(r *Request, omit bool) error {
+	if omit {
+		o.unset(r)
+		return nil
+	}
+	return o.set(r)
+}
+
+// setting is an option on how to send.
+func setting(name string, set, unset func(*Settings)) *funcOption {
+	return &funcOption{
+		is: name, at: scopeAny,
+		set:   func(r *Request) error { set(&r.Settings); return nil },
+		unset: func(r *Request) { unset(&r.Settings) },
+	}
+}
+
+func (s Settings) label() optionLabel { return optionLabel{is: "Settings", at: scopeAny} }
+
+func (s Settings) fill(r *Request, omit bool) error {
+	if omit {
+		return invalidOption("Settings cannot be left out as a whole")
+	}
+	proxies := r.Proxies
+	if s.Proxies != nil {
+		proxies = maps.Clone(proxies)
+		if proxies == nil {
+			proxies = ProxyMap{}
+		}
+		maps.Copy(proxies, s.Proxies)
+	}
+	r.Settings = mergeSettings(r.Settings, s)
+	r.Proxies = proxies
+	return nil
+}
