@@ -234,17 +234,6 @@ func (j *CookieJar) Set(c *http.Cookie) error {
 	return nil
 }
 
-// put stores a cookie that a jar has given out, as it is.
-func (j *CookieJar) put(c *http.Cookie) {
-	now, lim := j.clock(), j.Limits.bounds()
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.store.put(cookieRecord{
-		cookieKey: cookieKey{c.Domain, c.Path, c.Name}, value: c.Value, expires: c.Expires,
-		secure: c.Secure, httpOnly: c.HttpOnly, sameSite: c.SameSite,
-	}, lim, now)
-}
-
 // Delete removes all cookies of that name, within the scopes where there are
 // any, and returns how many those were.
 func (j *CookieJar) Delete(name string, scope ...CookieScope) int {

@@ -28,7 +28,7 @@ func give(t testing.TB, j *CookieJar, url string, lines ...string) []*http.Cooki
 // ask returns the Cookie header for a request to the URL.
 func ask(t testing.TB, j *CookieJar, url string) string {
 	t.Helper()
-	return string(j.header(nil, stateURL(t, url), cookieRules{}))
+	return string(j.header(nil, nil, stateURL(t, url), cookieRules{}))
 }
 
 // dump lists the jar as "domain path name=value" with the attributes behind it.
@@ -371,10 +371,10 @@ func TestCookieHosts(t *testing.T) {
 	// time.
 	j := newTestJar()
 	assert.Empty(t, j.receive(cookieURL{}, []string{"a=1"}, testNow))
-	assert.Empty(t, j.header(nil, cookieURL{}, cookieRules{}))
+	assert.Empty(t, j.header(nil, nil, cookieURL{}, cookieRules{}))
 	long := cookieURL{host: strings.Repeat("a.", 1<<19) + "test"}
 	assert.Empty(t, j.receive(long, []string{"a=1"}, testNow))
-	assert.Empty(t, j.header(nil, long, cookieRules{}))
+	assert.Empty(t, j.header(nil, nil, long, cookieRules{}))
 }
 
 func TestSecureCookies(t *testing.T) {

@@ -33,18 +33,13 @@ type sentCookie struct {
 }
 
 // header appends the value of the Cookie header for u to dst, and nothing where
-// no cookie matches.
-func (j *CookieJar) header(dst []byte, u cookieURL, rules cookieRules) []byte {
-	return j.headerWith(dst, nil, u, rules)
-}
-
-// headerWith is header with a call's own cookies on top of the jar, as though
+// no cookie matches. A call's own cookies are on top of the jar's, as though
 // they were in a copy of it: each replaces the jar's cookie of the same domain,
 // path and name in its place, or is sent besides it. The cookies of extra
 // follow the conventions of [CookieJar] and have been through
 // [checkCallCookie]; one with a negative MaxAge only keeps the jar's from being
 // sent. The jar may be nil.
-func (j *CookieJar) headerWith(dst []byte, extra []*http.Cookie, u cookieURL, rules cookieRules) []byte {
+func (j *CookieJar) header(dst []byte, extra []*http.Cookie, u cookieURL, rules cookieRules) []byte {
 	if j == nil {
 		j = new(CookieJar)
 	}
@@ -218,7 +213,7 @@ func (s *cookieStore) appendSent(dst []byte, matches []sentCookie) []byte {
 }
 
 // checkCallCookie checks a cookie that comes with one call, by the rules of
-// [CookieJar.Set], and returns the copy that [CookieJar.headerWith] takes. A
+// [CookieJar.Set], and returns the copy that [CookieJar.header] takes. A
 // value may hold a semicolon, which Requests sends as it is: it is kept
 // nowhere.
 func checkCallCookie(c *http.Cookie, now time.Time) (*http.Cookie, error) {

@@ -143,60 +143,16 @@ type proxyRules struct {
 	sessionNoProxy bool
 }
 
-// A proxyChoice is the outcome for a URL. The zero value is a direct connection
-// for want of any rule.
-type proxyChoice struct {
-	// proxy is the URL as it was given, empty for a direct connection.
-	proxy string
-
-	// source is "call", "environment", "session" or "no_proxy", and rule the key,
-	// or the entry of no_proxy, that decided. Both are empty where none did.
-	source, rule string
-}
-
-// why says in a few words what decided, for diagnostics.
-func (c proxyChoice) why() string {
-	if c.source == "" {
-		return "no rule"
-	}
-	return c.source + ": " + c.rule
-}
-
-// choose finds the proxy of a URL. For each key in turn the call's map comes
-// first, then the environment, then the session's (the order that Requests
-// documents), so that a session's entry for the host beats the environment's for
-// the scheme. The port is the one written in the URL, or empty. It is to be asked
-// again for each hop of a redirect.
-//
-// Without any proxies it allocates nothing.
-func (r proxyRules) choose(scheme, host, port string) proxyChoice {
-	env, rule := r.environment(host, port)
-	if len(r.call)+len(env)+len(r.session) > 0 {
-		layers := [...]struct {
-			source  string
-			proxies ProxyMap
-		}{{"call", r.call}, {"environment", env}, {"session", r.session}}
-		for _, key := range proxyKeys(scheme, host) {
-			for _, l := range layers {
-				if proxy, ok := l.proxies[key]; ok {
-					return proxyChoice{proxy, l.source, key}
-				}
-			}
-		}
-	}
-	if rule != "" {
-		return proxyChoice{source: noProxyKey, rule: rule}
-	}
-	return proxyChoice{}
-}
-
-// merge returns one new map that holds what choose goes by, in which the key
-// no_proxy is the caller's alone.
+// merge returns one new map of the proxies that count for a host: for each key
+// the call's, then the environment's, then the session's, the order that
+// Requests documents. With [selectProxy] a session's entry for the host beats
+// the environment's for the scheme. The port is the one written in the URL, or
+// empty. The key no_proxy is the caller's alone. It is to be asked again for
+// each hop of a redirect.
 func (r proxyRules) merge(host, port string) ProxyMap {
-	env, _ := r.environment(host, port)
 	merged := ProxyMap{}
 	maps.Copy(merged, r.session)
-	for key, value := range env {
+	for key, value := range r.environment(host, port) {
 		if key != noProxyKey {
 			merged[key] = value
 		}
@@ -205,12 +161,12 @@ func (r proxyRules) merge(host, port string) ProxyMap {
 	return merged
 }
 
-// environment returns the proxies of the environment, or none and the reason
-// where no_proxy holds them off this host.
-func (r proxyRules) environment(host, port string) (env ProxyMap, rule string) {
-	env = environProxies(r.environ)
+// environment returns the proxies of the environment, or none where no_proxy
+// holds them off this host.
+func (r proxyRules) environment(host, port string) ProxyMap {
+	env := environProxies(r.environ)
 	if len(env) == 0 {
-		return nil, ""
+		return nil
 	}
 	noProxy, ok := r.call[noProxyKey]
 	if !ok && r.sessionNoProxy {
@@ -219,10 +175,10 @@ func (r proxyRules) environment(host, port string) (env ProxyMap, rule string) {
 	if !ok {
 		noProxy = env[noProxyKey]
 	}
-	if rule, bypass := bypassProxy(host, port, noProxy); bypass {
-		return nil, rule
+	if bypassProxy(host, port, noProxy) {
+		return nil
 	}
-	return env, ""
+	return env
 }
 
 // environProxies reads the proxies out of an environment, each "name=value".
@@ -310,8 +266,8 @@ func lookupEnviron(environ []string, name string) (value string, ok bool) {
 const maxHostLength = 1024
 
 // bypassProxy reports whether a list of no_proxy holds the proxies of the
-// environment off a host, and by which entry. The port is the one written in the
-// URL, or empty. A URL without a host needs no proxy.
+// environment off a host. The port is the one written in the URL, or empty. A
+// URL without a host needs no proxy.
 //
 //	no_proxy = #entry
 //	entry    = "*" / [ "*" ] *"." name [ ":" port ] / address [ "/" bits ]
@@ -328,21 +284,21 @@ const maxHostLength = 1024
 // Beyond Requests, a star counts anywhere in the list and before a name, and
 // IPv6 addresses may have brackets and a length; in turn, "0.0.1" does not match
 // 10.0.0.1.
-func bypassProxy(host, port, noProxy string) (rule string, bypass bool) {
+func bypassProxy(host, port, noProxy string) bool {
 	if host == "" {
-		return "no host", true
+		return true
 	}
 	if noProxy == "" {
-		return "", false
+		return false
 	}
 	h := newBypassHost(host, port)
 	for entry := range strings.SplitSeq(noProxy, ",") {
 		entry = strings.ReplaceAll(strings.TrimSpace(entry), " ", "")
 		if h.matches(entry) {
-			return entry, true
+			return true
 		}
 	}
-	return "", false
+	return false
 }
 
 // bypassHost is a URL's host in the form in which entries are compared with it.
