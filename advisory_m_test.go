@@ -140,10 +140,7 @@ func TestAdvisory160_LinearParsers(t *testing.T) {
 		},
 		"cookies.txt":      func(text string) { _, _ = new(requests.CookieJar).ReadFrom(strings.NewReader(text)) },
 		"WWW-Authenticate": func(text string) { digest.Select(digest.ParseChallenges([]string{"Digest " + text, text})) },
-		"Authentication-Info": func(text string) {
-			digest.ParseInfo([]string{text})
-		},
-		"netrc": func(text string) { _, _ = netrc.Parse(text[:min(len(text), netrc.MaxSize)]) },
+		"netrc":            func(text string) { _, _ = netrc.Parse(text[:min(len(text), netrc.MaxSize)]) },
 		"form": func(text string) {
 			_, err := requests.NewRequest("POST", "http://a.test/", requests.Form(text, text)).Prepare(t.Context())
 			require.NoError(t, err)

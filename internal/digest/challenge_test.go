@@ -65,13 +65,6 @@ func TestParseChallenges(t *testing.T) {
 	}
 }
 
-func TestChallengeString(t *testing.T) {
-	c := Challenge{Scheme: "S", Token68: "abc=", Params: []Param{{"a", `x"\y`}, {"b", ""}}}
-	assert.Equal(t, `S abc=, a="x\"\\y", b=""`, c.String())
-	c.Token68 = ""
-	assert.Equal(t, `S a="x\"\\y", b=""`, c.String())
-}
-
 func TestParseChallengesKeepsABoundedNumber(t *testing.T) {
 	many := strings.Repeat("Basic, ", 500) + `Digest realm="evil"`
 	got := ParseChallenges([]string{`Digest realm="r"`, many})
@@ -107,6 +100,18 @@ func TestParseChallengesIsLinear(t *testing.T) {
 	}
 }
 
+// format writes a challenge as it stands in a field.
+func format(c Challenge) string {
+	var elements []string
+	if c.Token68 != "" {
+		elements = append(elements, c.Token68)
+	}
+	for _, p := range c.Params {
+		elements = append(elements, p.Name+"="+quote(p.Value))
+	}
+	return strings.TrimSuffix(c.Scheme+" "+strings.Join(elements, ", "), " ")
+}
+
 // What was parsed, formatted and parsed again is the same, one challenge a line
 // or all in one.
 func FuzzParseChallenges(f *testing.F) {
@@ -117,7 +122,7 @@ func FuzzParseChallenges(f *testing.F) {
 		want := ParseChallenges(strings.Split(s, "\n"))
 		var lines []string
 		for _, c := range want {
-			lines = append(lines, c.String())
+			lines = append(lines, format(c))
 		}
 		if got := ParseChallenges(lines); fmt.Sprint(got) != fmt.Sprint(want) || len(got) != len(want) {
 			t.Errorf("by line: got %q, want %q", got, want)
