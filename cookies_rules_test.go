@@ -367,14 +367,18 @@ func TestCookieHosts(t *testing.T) {
 			assert.Empty(t, ask(t, j, url), "%s: %s", tt.name, url)
 		}
 	}
-	// Without a host nothing is stored or sent, and an absurd one costs no
-	// time.
+	// Without a host nothing is stored, and no host's cookies are sent; an
+	// absurd host costs no time, and is below no domain.
 	j := newTestJar()
-	assert.Empty(t, j.receive(cookieURL{}, []string{"a=1"}, testNow))
-	assert.Empty(t, j.header(nil, nil, cookieURL{}, cookieRules{}))
-	long := cookieURL{host: strings.Repeat("a.", 1<<19) + "test"}
-	assert.Empty(t, j.receive(long, []string{"a=1"}, testNow))
-	assert.Empty(t, j.header(nil, nil, long, cookieRules{}))
+	for _, domain := range []string{"", "a.test", ".a.test", ".test"} {
+		require.NoError(t, j.Set(&http.Cookie{Name: "c" + domain, Value: "1", Domain: domain}))
+	}
+	for _, u := range []cookieURL{{}, {host: strings.Repeat("a.", 1<<19) + "a.test"}} {
+		assert.Empty(t, j.receive(u, []string{"a=1"}, testNow))
+		assert.Equal(t, "c=1", string(j.header(nil, nil, u, cookieRules{})))
+		assert.Empty(t, j.header(nil, nil, u, cookieRules{foreign: true}))
+	}
+	assert.Equal(t, 4, j.Len())
 }
 
 func TestSecureCookies(t *testing.T) {
