@@ -3,8 +3,10 @@ package requests_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -76,5 +78,62 @@ func TestAuthenticatorsPrintTheirScheme(t *testing.T) {
 			slog.New(slog.NewJSONHandler(&log, nil)).Info("", "auth", v)
 			assert.Contains(t, log.String(), `"auth":"`+want+`"`, "%T", v)
 		}
+	}
+}
+
+// challenged is an authenticator that answers responses by a function.
+type challenged func(r *requests.Response) (*requests.PreparedRequest, error)
+
+func (challenged) Authenticate(context.Context, *requests.PreparedRequest) error { return nil }
+
+func (c challenged) Challenge(_ context.Context, r *requests.Response) (*requests.PreparedRequest, error) {
+	return c(r)
+}
+
+// What an authenticator of the caller's makes of a response.
+func TestChallengeOfTheCallers(t *testing.T) {
+	errNo := errors.New("no")
+	again := func(r *requests.Response) (*requests.PreparedRequest, error) { return r.Request.Copy(), nil }
+	tests := []struct {
+		name string
+		auth challenged
+		sent int // requests in all, of which the last one's response is returned
+		err  error
+	}{
+		{"left as it is", func(*requests.Response) (*requests.PreparedRequest, error) { return nil, nil }, 1, nil},
+		{"answered once", func(r *requests.Response) (*requests.PreparedRequest, error) {
+			if r.StatusCode != http.StatusUnauthorized {
+				return nil, nil
+			}
+			p := r.Request.Copy()
+			p.Headers.Set("Authorization", "Token "+r.Headers.Get("WWW-Authenticate"))
+			return p, nil
+		}, 2, nil},
+		{"failed", func(*requests.Response) (*requests.PreparedRequest, error) { return nil, errNo }, 1, errNo},
+		{"answered for ever", again, 101, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			a := w.scripted("http://a.test", func(_ int, req *http.Request, _ []byte) string {
+				if req.Header.Get("Authorization") != "Token x" {
+					return challenge("x")
+				}
+				return answerOK
+			})
+			r, err := w.session().Get(t.Context(), "http://a.test/", requests.Auth(tt.auth))
+			require.Len(t, a.seen(), tt.sent)
+			if tt.err != nil {
+				require.ErrorIs(t, err, tt.err)
+				require.ErrorIs(t, err, requests.ErrRequest)
+				return
+			}
+			require.NoError(t, err)
+			require.Len(t, r.History, tt.sent-1)
+			for _, before := range r.History {
+				assert.Equal(t, http.StatusUnauthorized, before.StatusCode)
+			}
+			assert.Equal(t, tt.name == "answered once", r.StatusCode == http.StatusOK)
+		})
 	}
 }
