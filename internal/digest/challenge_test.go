@@ -65,6 +65,22 @@ func TestParseChallenges(t *testing.T) {
 	}
 }
 
+// The bytes of tokens (RFC 9110, section 5.6.2), and those that stand for
+// themselves in an extended value (RFC 8187, section 3.2.1).
+func TestBytesOfTokens(t *testing.T) {
+	const alphanumeric = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	for i := range 256 {
+		c := string([]byte{byte(i)})
+		token, _ := cutToken(c)
+		assert.Equal(t, strings.Contains("!#$%&'*+-.^_`|~"+alphanumeric, c), token == c, "token of %q", c)
+		want := fmt.Sprintf("%%%02X", i)
+		if strings.Contains("!#$&+-.^_`|~"+alphanumeric, c) {
+			want = c
+		}
+		assert.Equal(t, want, percentEncode(c))
+	}
+}
+
 func TestParseChallengesKeepsABoundedNumber(t *testing.T) {
 	many := strings.Repeat("Basic, ", 500) + `Digest realm="evil"`
 	got := ParseChallenges([]string{`Digest realm="r"`, many})
