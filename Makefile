@@ -20,13 +20,8 @@ race: ## the tests under the race detector, in another order each time
 lint: ## gofumpt, goimports, vet, staticcheck and more; see .golangci.yml
 	$(GO) run $(LINTER) run
 
-fuzz: ## every fuzz target for FUZZTIME, 5s unless given
-	@set -e; for dir in $$($(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.Dir}}{{end}}' ./...); do \
-		for name in $$($(GO) test -list '^Fuzz' "$$dir" | grep '^Fuzz' || true); do \
-			echo "== $$name in $${dir#$(CURDIR)}"; \
-			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$dir"; \
-		done; \
-	done
+fuzz: ## every fuzz target for FUZZTIME, 5s unless given, two at a time
+	@GO=$(GO) .ci/fuzz $(FUZZTIME)
 
 bench: ## the benchmarks of the packages
 	$(GO) test -run '^$$' -bench . -benchmem ./...

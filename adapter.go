@@ -57,6 +57,13 @@ type HTTPAdapter struct {
 	// MaxHeaderBytes bounds a response's head, interim responses included.
 	// Zero means 1 MiB.
 	MaxHeaderBytes int64
+	// MaxHeaderFields bounds how many fields a response's head has. Zero
+	// means 5000.
+	MaxHeaderFields int
+	// MaxTrailerBytes bounds the fields after a chunked body. It is the size
+	// of the buffer that each connection is read through, too. Zero means
+	// 4 KiB.
+	MaxTrailerBytes int
 
 	mu         sync.Mutex
 	transports map[transportKey]*transport
@@ -87,6 +94,7 @@ const (
 	defaultPoolMaxSize     = 256
 	defaultIdleTimeout     = 90 * time.Second
 	defaultMaxHeaderBytes  = 1 << 20
+	defaultMaxHeaderFields = 5000
 	maxTransports          = 64
 )
 
@@ -159,10 +167,8 @@ func checkSendable(p *PreparedRequest) error {
 	if err := checkHeaders(&p.Headers); err != nil {
 		return err
 	}
-	for i := range p.Headers.fields {
-		if f := &p.Headers.fields[i]; f.state == fieldHasNUL {
-			return &Error{kind: ErrInvalidHeader, reason: "header " + quoteName(f.name) + " holds a NUL, which cannot be sent"}
-		}
+	if err := checkCharacters(&p.Headers); err != nil {
+		return err
 	}
 	return checkFraming(p)
 }
@@ -252,7 +258,8 @@ func (a *HTTPAdapter) route(p *PreparedRequest, settings *Settings) (route, erro
 		}
 	case "socks4", "socks4a", "socks5", "socks5h":
 	default:
-		return rt, &Error{kind: ErrInvalidProxyURL, reason: "proxy scheme " + quoteName(u.Scheme) +
+		// To Requests a scheme that begins with socks is an InvalidSchema.
+		return rt, &Error{kind: ErrInvalidProxyURL, extra: ErrInvalidSchema, reason: "proxy scheme " + quoteName(u.Scheme) +
 			" is not known: http, https, socks4, socks4a, socks5 and socks5h are"}
 	}
 	if settings.Guard != nil {

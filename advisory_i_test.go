@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/andybalholm/brotli"
@@ -30,32 +31,34 @@ func codedAnswer(body []byte, codings ...string) string {
 	return head + "\r\n" + string(body)
 }
 
-// bombs are 64 MiB of zeros, with the MiB that reading a little may cost.
-func bombs(t *testing.T) map[string]struct {
+// A smallBomb is a body that is small on the wire.
+type smallBomb struct {
 	body []byte
-	mib  uint64
-} {
-	t.Helper()
+	mib  uint64 // what reading a little of it may cost
+}
+
+// bombs are 64 MiB of zeros, made once, since making them takes long.
+var bombs = sync.OnceValue(func() map[string]smallBomb {
 	zeros := make([]byte, 64<<20)
 	var br, zs bytes.Buffer
 	bw := brotli.NewWriterLevel(&br, 5)
-	_, err := bw.Write(zeros)
-	require.NoError(t, err)
-	require.NoError(t, bw.Close())
 	zw, err := zstd.NewWriter(&zs, zstd.WithWindowSize(1<<20))
-	require.NoError(t, err)
-	_, err = zw.Write(zeros)
-	require.NoError(t, err)
-	require.NoError(t, zw.Close())
-	type bomb = struct {
-		body []byte
-		mib  uint64
+	if err != nil {
+		panic(err)
 	}
-	return map[string]bomb{"gzip": {gzipped(zeros), 4}, "br": {br.Bytes(), 20}, "zstd": {zs.Bytes(), 12}}
-}
+	for _, w := range []io.WriteCloser{bw, zw} {
+		if _, err := w.Write(zeros); err != nil {
+			panic(err)
+		}
+		if err := w.Close(); err != nil {
+			panic(err)
+		}
+	}
+	return map[string]smallBomb{"gzip": {gzipped(zeros), 4}, "br": {br.Bytes(), 20}, "zstd": {zs.Bytes(), 12}}
+})
 
 func TestAdvisory126_SmallReadOfABomb(t *testing.T) {
-	for name, b := range bombs(t) {
+	for name, b := range bombs() {
 		t.Run(name, func(t *testing.T) { testBomb(t, coded(b.body, name), b.mib, readLittle) })
 	}
 }
@@ -81,7 +84,7 @@ func TestAdvisory127_ManyLayers(t *testing.T) {
 }
 
 func TestAdvisory128_BombOnARedirect(t *testing.T) {
-	for name, b := range bombs(t) {
+	for name, b := range bombs() {
 		a := coded(b.body, name)
 		a.Status, a.Header = 302, append(a.Header, "Location: /next")
 		t.Run(name, func(t *testing.T) { testBomb(t, a, 4, readAllOf) })
@@ -97,7 +100,7 @@ func TestAdvisory128_BombOnARedirect(t *testing.T) {
 }
 
 func TestAdvisory129_SecondReadOfABomb(t *testing.T) {
-	for name, b := range bombs(t) {
+	for name, b := range bombs() {
 		t.Run(name, func(t *testing.T) {
 			testBomb(t, coded(b.body, name), b.mib+2, func(t *testing.T, s *requests.Session, url string) {
 				r, err := s.Get(t.Context(), url, requests.Stream())

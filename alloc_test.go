@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 )
@@ -307,5 +308,14 @@ func TestLyingContentLengthCostsNothing(t *testing.T) {
 	t.Logf("%d bytes, bar %d", got, bar)
 	if got > bar {
 		t.Errorf("a length of 1 TiB that lies costs %d bytes, want at most %d", got, bar)
+	}
+}
+
+// The size classes of the allocator leave a call no room to grow: a word more
+// would cost a sixth more of the memory of every request.
+func TestSizeOfCall(t *testing.T) {
+	const class, header = 2304, 8
+	if got := unsafe.Sizeof(call{}); got > class-header {
+		t.Errorf("a call has %d bytes, want at most %d", got, class-header)
 	}
 }

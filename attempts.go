@@ -66,12 +66,15 @@ func settled(r *Response, err error, verdict retryVerdict, state *retryState) (*
 		}
 		return nil, err
 	}
-	r.attempts = state.attempts()
+	attempts := state.attempts()
+	if len(attempts) > 0 {
+		r.led().attempts = attempts
+	}
 	if verdict.kind == nil {
 		return r, nil
 	}
 	r.body.drain(r)
-	return nil, &Error{kind: verdict.kind, reason: verdict.reason, Response: r, MaybeSent: true, attempts: r.attempts}
+	return nil, &Error{kind: verdict.kind, reason: verdict.reason, Response: r, MaybeSent: true, attempts: attempts}
 }
 
 // unrewindable is the error of a try that the body does not allow. What the

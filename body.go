@@ -270,9 +270,9 @@ func (r *chunkReader) WriteTo(w io.Writer) (int64, error) {
 func (r *Request) bodyContent(boundary func() (string, error)) (*Payload, string, error) {
 	form := r.Form.encode()
 	switch {
-	case r.Body != nil && (len(r.Files) > 0 || len(r.Form) > 0):
+	case !r.Body.empty() && (len(r.Files) > 0 || len(r.Form) > 0):
 		return nil, "", invalidOption("a body, a form and files exclude each other, but for a form with files")
-	case r.Body != nil && !r.Body.empty():
+	case !r.Body.empty():
 		return r.Body, "", nil
 	case len(r.Files) > 0:
 		b, err := boundary()
@@ -289,15 +289,14 @@ func (r *Request) bodyContent(boundary func() (string, error)) (*Payload, string
 			return nil, "", err
 		}
 		return BytesPayload(b), "application/json", nil
-	case r.Body != nil && r.Body.length == 0 && !r.Body.inMem:
-		return r.Body, "", nil
 	}
 	return nil, "", nil
 }
 
 // empty reports whether the body is falsy in the sense of Requests: bytes or
-// text without any, for which JSON steps in.
-func (p *Payload) empty() bool { return p == nil || p.length == 0 }
+// text without any, for which files, a form or JSON step in. A file is a body
+// even where nothing is left of it.
+func (p *Payload) empty() bool { return p == nil || p.inMem && p.length == 0 }
 
 // encode returns the fields form-encoded.
 func (fs Fields) encode() string {

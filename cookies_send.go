@@ -19,6 +19,10 @@ type cookieRules struct {
 	// name. So it is after a redirect, where Requests merges the session's jar
 	// into the call's anew.
 	jarWins bool
+	// since is how far the jar had counted when the caller's request was
+	// prepared: domains that it got to know later stand behind the call's.
+	// Without jarWins it does not count.
+	since uint64
 }
 
 // sentCookie is a cookie that matches a request, with what decides its place in
@@ -27,6 +31,7 @@ type sentCookie struct {
 	cookieKey
 	value string
 	group uint64       // order of the domain
+	fresh int          // order of domains that the jar does not know behind it
 	seq   uint64       // order within it
 	entry *cookieEntry // nil for a call's own
 	drop  bool
@@ -56,6 +61,17 @@ func (j *CookieJar) header(dst []byte, extra []*http.Cookie, u cookieURL, rules 
 	}
 	sortSent(matches)
 	return j.store.appendSent(dst, fitHeader(matches, limit))
+}
+
+// position is how far the jar has counted: what it gets to know from now on
+// has a higher number. A nil jar has counted nothing.
+func (j *CookieJar) position() uint64 {
+	if j == nil {
+		return 0
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.store.seq
 }
 
 // appendMatches collects the jar's cookies for u (RFC 6265 5.4 step 1), those
@@ -108,7 +124,11 @@ func (s *cookieStore) merge(matches []sentCookie, extra []*http.Cookie, u cookie
 	for i := range matches {
 		at[matches[i].cookieKey] = i
 	}
-	groups := make(map[string]uint64)
+	last := s.seq
+	if rules.jarWins {
+		last = rules.since
+	}
+	groups := make(map[string]sentCookie)
 	for i, c := range extra {
 		x := sentCookie{cookieKey: cookieKey{c.Domain, cmp.Or(c.Path, "/"), c.Name}, value: c.Value}
 		if !x.matches(u, rules.foreign) {
@@ -119,10 +139,11 @@ func (s *cookieStore) merge(matches []sentCookie, extra []*http.Cookie, u cookie
 		switch {
 		case found && rules.jarWins && matches[old].entry != nil: // stays
 		case found:
-			x.group, x.seq = matches[old].group, matches[old].seq
+			x.group, x.fresh, x.seq = matches[old].group, matches[old].fresh, matches[old].seq
 			matches[old] = x
 		default:
-			x.group, x.seq = s.groupOf(x.domain, groups, i), math.MaxUint64/2+uint64(i)
+			place := s.groupOf(x.domain, groups, last, i)
+			x.group, x.fresh, x.seq = place.group, place.fresh, math.MaxUint64/2+uint64(i)
 			at[x.cookieKey] = len(matches)
 			matches = append(matches, x)
 		}
@@ -130,21 +151,21 @@ func (s *cookieStore) merge(matches []sentCookie, extra []*http.Cookie, u cookie
 	return slices.DeleteFunc(matches, func(c sentCookie) bool { return c.drop })
 }
 
-// groupOf is the order of a domain: the jar's, or behind all of them by first
-// appearance among a call's cookies.
-func (s *cookieStore) groupOf(domain string, fresh map[string]uint64, i int) uint64 {
-	if seq, ok := fresh[domain]; ok {
-		return seq
+// groupOf is the place of a domain: the jar's, or behind those that the jar
+// knew when it had counted to last, by first appearance among a call's cookies.
+func (s *cookieStore) groupOf(domain string, known map[string]sentCookie, last uint64, i int) sentCookie {
+	if place, ok := known[domain]; ok {
+		return place
 	}
-	seq := math.MaxUint64/2 + uint64(i)
+	place := sentCookie{group: last, fresh: i + 1}
 	bare := strings.TrimPrefix(domain, ".")
 	if site := s.sites[bare]; site != nil {
-		if g := site.groups[boolIndex(bare != domain)]; g != nil {
-			seq = g.seq
+		if g := site.groups[boolIndex(bare != domain)]; g != nil && (g.seq <= last || domain == "") {
+			place = sentCookie{group: g.seq}
 		}
 	}
-	fresh[domain] = seq
-	return seq
+	known[domain] = place
+	return place
 }
 
 // matches reports whether a call's cookie goes to u by domain and path.
@@ -162,7 +183,8 @@ func (c *sentCookie) matches(u cookieURL, foreign bool) bool {
 // 5.4 step 2), then by domain in order of first use, then by creation.
 func sortSent(matches []sentCookie) {
 	slices.SortFunc(matches, func(a, b sentCookie) int {
-		return cmp.Or(cmp.Compare(len(b.path), len(a.path)), cmp.Compare(a.group, b.group), cmp.Compare(a.seq, b.seq))
+		return cmp.Or(cmp.Compare(len(b.path), len(a.path)), cmp.Compare(a.group, b.group),
+			cmp.Compare(a.fresh, b.fresh), cmp.Compare(a.seq, b.seq))
 	})
 }
 

@@ -58,6 +58,12 @@ func TestCookieHeaderWithCall(t *testing.T) {
 		{"twice", "http://b.test/", nil, nil, call("|a=1", "|b=2", "|a=3"), cookieRules{}, "a=3; b=2"},
 		{"session wins after a redirect", "http://b.test/", []string{"a=sess"}, nil, call("|a=call", "|b=1"), redirected, "a=sess; b=1"},
 		{"twice after a redirect", "http://b.test/", nil, nil, call("|a=1", "|a=3"), redirected, "a=3"},
+		{"before the server's of a redirect", "http://a.test/", nil, nil, call("|a=1", ".a.test|b=2", "a.test|c=3"), redirected, "a=1; b=2; c=3; srv=1; srv2=2"},
+		{
+			"behind the server's from before", "http://a.test/", nil, nil, call("|a=1", ".a.test|b=2"),
+			cookieRules{jarWins: true, since: 100},
+			"srv=1; srv2=2; a=1; b=2",
+		},
 		{"on another host", "http://a.test/", []string{"z=1"}, nil, call("|a=1", ".a.test|b=2"), foreign, "srv=1; srv2=2; b=2"},
 		{"of domains", "http://x.a.test/", nil, nil, call("a.test|a=1", ".a.test|b=2", "x.a.test|c=3", ".x.a.test|d=4"), cookieRules{}, "b=2; c=3; d=4"},
 		{"in the server's place", "http://a.test/", nil, nil, call("a.test|new=1", "a.test|srv=call"), cookieRules{}, "srv=call; srv2=2; new=1"},

@@ -22,7 +22,7 @@ type restedLook struct{ at atomic.Int64 }
 
 // lookRest is that moment. It spares calls in quick succession most of their
 // looks, and is too short for anybody to wait for.
-const lookRest = 5 * time.Millisecond
+const lookRest = 20 * time.Millisecond
 
 // rests reports whether the thing was missed within the moment before now.
 func (l *restedLook) rests(now time.Time) bool {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/seed-9ea40bd3/requests/internal/tunnel"
@@ -93,13 +94,27 @@ func (t *trip) failure(err error) error {
 	e.MaybeSent = t.maybeSent(err)
 	e.sends = int(t.resends)
 	if t.conn != nil {
-		read, _ := t.conn.Counts()
-		e.silent = read == t.read
+		e.silent = t.silent()
 		if t.sentBytes() {
 			e.sends++
 		}
 	}
 	return e
+}
+
+// silent reports whether the connection has given nothing for this request.
+func (t *trip) silent() bool {
+	if t.conn == nil {
+		return false
+	}
+	read, _ := t.conn.Counts()
+	return read == t.read
+}
+
+// tunnels reports whether the connection goes through an HTTP proxy that the
+// request is hidden from.
+func (t *trip) tunnels() bool {
+	return t.transport != nil && !t.forwarded() && strings.HasPrefix(t.transport.route.proxy.Scheme, "http")
 }
 
 // lost reports whether a request may be sent again, unasked: nothing of it
@@ -140,8 +155,8 @@ func (t *trip) classify(err error) *Error {
 	switch {
 	case isTLS(err):
 		e.kind = ErrSSL
-	case t.forwarded():
-		e.kind = ErrProxy
+	case t.forwarded(), t.silent() && t.tunnels():
+		e.kind = ErrProxy // of a tunnel none can tell who broke it off
 	case t.conn != nil && conflictingLengths(t.conn.Framing(t.turn)):
 		e.extra = ErrInvalidHeader
 	}
@@ -155,17 +170,21 @@ func (t *trip) classify(err error) *Error {
 	return e
 }
 
-// conflictingLengths reports whether a head has two lengths that differ.
+// conflictingLengths reports whether a head has two lengths that differ, in
+// one field or in several.
 func conflictingLengths(fields []wire.Field) bool {
 	length, found := "", false
 	for _, f := range fields {
 		if !equalFold(f.Name, "Content-Length") {
 			continue
 		}
-		if found && f.Value != length {
-			return true
+		for value := range strings.SplitSeq(f.Value, ",") {
+			value = strings.Trim(value, " \t")
+			if found && value != length {
+				return true
+			}
+			length, found = value, true
 		}
-		length, found = f.Value, true
 	}
 	return false
 }

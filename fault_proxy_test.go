@@ -226,3 +226,19 @@ func testDeadTunnel(t *testing.T) {
 		})
 	}
 }
+
+// TestTunnelBrokenOff has a tunnel end before an answer: whether it was the
+// proxy or the server that left none can tell.
+func TestTunnelBrokenOff(t *testing.T) {
+	ca, _, config := authority(t)
+	srv := testserver.NewFaultsTLS(t, config)
+	srv.Choose = func(testserver.Arrival) testserver.Answer { return testserver.Answer{OnResponse: testserver.Shut} }
+	proxy := (&testserver.HTTPProxy{}).Start(t)
+	s := trusting(ca, nil)
+	_, err := s.Get(t.Context(), srv.URL(), requests.Proxy("https", proxy.URL()))
+	require.ErrorIs(t, err, requests.ErrProxy)
+	require.ErrorIs(t, err, requests.ErrConnection)
+	_, err = s.Get(t.Context(), srv.URL())
+	require.NotErrorIs(t, err, requests.ErrProxy)
+	require.NoError(t, s.Close())
+}

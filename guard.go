@@ -31,12 +31,12 @@ type Guard struct {
 func Untrusted() Option {
 	return setting("Untrusted", func(s *Settings) {
 		s.Guard = new(Guard)
-		s.Limits = Limits{Body: 64 << 20, Expansion: 100}
+		s.Limits.Body, s.Limits.Expansion = 64<<20, 100
 		s.MaxRedirects = new(10)
 		s.Timeouts.Total = new(time.Minute)
 	}, func(s *Settings) {
 		s.Guard = &Guard{Allow: everything, AllowProxy: true}
-		s.Limits = Limits{Body: -1, Expansion: -1}
+		s.Limits.Body, s.Limits.Expansion = -1, -1
 		s.MaxRedirects = new(defaultMaxRedirects)
 		s.Timeouts.Total = new(time.Duration)
 	})

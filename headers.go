@@ -41,10 +41,10 @@ type headerField struct {
 type fieldState uint8
 
 const (
-	fieldUnknown fieldState = iota
-	fieldHasNUL             // it is valid, but cannot be sent
-	fieldText               // its value is to be encoded
-	fieldPlain              // its value is sent as it is
+	fieldUnknown    fieldState = iota
+	fieldUnsendable            // it is valid, and has no form on the wire
+	fieldText                  // its value is to be encoded
+	fieldPlain                 // its value is sent as it is
 )
 
 // NewHeaders returns the fields named and valued in turn by pairs. Called
@@ -352,44 +352,59 @@ func checkHeaders(h *Headers) error {
 
 // check validates a field: a name does not begin with white space and has no
 // colon, a value does not begin with white space, and neither has a line end.
-// Text beyond ISO-8859-1 cannot be sent.
 func (f *headerField) check() (fieldState, error) {
 	switch {
 	case f.omit:
 		return 0, &Error{kind: ErrInvalidHeader, reason: "header " + quoteName(f.name) + " has no value"}
 	case !validHeaderName(f.name):
 		return 0, &Error{kind: ErrInvalidHeader, reason: "header name " + quoteName(f.name) +
-			" is empty, begins with white space, or holds a colon, a line end or a character outside ASCII"}
+			" is empty, begins with white space, or holds a colon or a line end"}
 	case !validHeaderValue(f.value, f.raw):
 		return 0, &Error{kind: ErrInvalidHeader, reason: "value of header " + quoteName(f.name) +
 			" begins with white space or holds a line end"}
-	}
-	plain := f.raw || isASCII(f.value)
-	if !plain {
-		if _, ok := toLatin1(f.value); !ok {
-			return 0, &Error{kind: ErrInvalidHeader, reason: "value of header " + quoteName(f.name) +
-				" holds a character beyond ISO-8859-1; give such a value as bytes"}
-		}
-	}
-	switch {
-	case strings.IndexByte(f.value, 0) >= 0 || strings.IndexByte(f.name, 0) >= 0:
-		return fieldHasNUL, nil
-	case plain:
+	case f.checkCharacters() != nil:
+		return fieldUnsendable, nil
+	case f.raw || isASCII(f.value):
 		return fieldPlain, nil
 	}
 	return fieldText, nil
 }
 
-func validHeaderName(s string) bool {
-	if s == "" || isSpace(s[0]) {
-		return false
-	}
-	for i := range len(s) {
-		if c := s[i]; c == ':' || c == '\r' || c == '\n' || c >= 0x80 {
-			return false
+// checkCharacters refuses fields that have no form on the wire. It is asked
+// when a request is sent, since to Requests such a one can be prepared.
+func checkCharacters(h *Headers) error {
+	for i := range h.fields {
+		if f := &h.fields[i]; f.state == fieldUnsendable {
+			return f.checkCharacters()
 		}
 	}
-	return true
+	return nil
+}
+
+// checkCharacters refuses a name beyond ASCII, text beyond ISO-8859-1 and NULs.
+func (f *headerField) checkCharacters() error {
+	reason := ""
+	switch {
+	case strings.IndexByte(f.value, 0) >= 0 || strings.IndexByte(f.name, 0) >= 0:
+		reason = "header " + quoteName(f.name) + " holds a NUL, which cannot be sent"
+	case !isASCII(f.name):
+		reason = "header name " + quoteName(f.name) + " holds a character outside ASCII"
+	case !f.raw && !isLatin1(f.value):
+		reason = "value of header " + quoteName(f.name) + " holds a character beyond ISO-8859-1; give such a value as bytes"
+	default:
+		return nil
+	}
+	return &Error{kind: ErrInvalidHeader, reason: reason}
+}
+
+// isLatin1 reports whether text can be sent.
+func isLatin1(s string) bool {
+	_, ok := toLatin1(s)
+	return ok
+}
+
+func validHeaderName(s string) bool {
+	return s != "" && !beginsWithSpace(s) && strings.IndexByte(s, ':') < 0 && oneLine(s)
 }
 
 // validHeaderValue goes by characters for text, where a no-break space is
@@ -398,12 +413,22 @@ func validHeaderValue(s string, raw bool) bool {
 	if s == "" {
 		return true
 	}
-	if s[0] >= 0x80 && !raw {
-		if first, _ := utf8.DecodeRuneInString(s); unicode.IsSpace(first) {
-			return false
-		}
+	if raw {
+		return !isSpace(s[0]) && oneLine(s)
 	}
-	return !isSpace(s[0]) && strings.IndexByte(s, '\n') < 0 && strings.IndexByte(s, '\r') < 0
+	return !beginsWithSpace(s) && oneLine(s)
+}
+
+func oneLine(s string) bool { return strings.IndexByte(s, '\n') < 0 && strings.IndexByte(s, '\r') < 0 }
+
+// beginsWithSpace reports whether the first character of a text that is not
+// empty is Python's \s.
+func beginsWithSpace(s string) bool {
+	if s[0] < 0x80 {
+		return isSpace(s[0])
+	}
+	first, _ := utf8.DecodeRuneInString(s)
+	return unicode.IsSpace(first)
 }
 
 // isSpace is Python's \s within ASCII.

@@ -186,9 +186,11 @@ func TestCheckHeaders(t *testing.T) {
 		{"a", "b c\td", false, true},
 		{"a", "b ", false, true},
 		{"a b", "c", false, true},
-		{"é", "c", false, false},
+		{"é", "c", false, true},
+		{"\u2003a", "c", false, false},
 		{"a", "ÿ", false, true},
-		{"a", "Ā", false, false},
+		{"a", "Ā", false, true},
+		{"a", "\u00a0b", false, false},
 		{"a", "Ā", true, true},
 		{"a", "\xff", false, true},
 		{"", "b", false, false},
@@ -216,6 +218,37 @@ func TestCheckHeaders(t *testing.T) {
 	var h Headers
 	h.Omit("a")
 	assert.ErrorIs(t, checkHeaders(&h), ErrInvalidHeader)
+}
+
+// What has no form on the wire can be prepared, and is refused when it is sent.
+func TestCheckCharacters(t *testing.T) {
+	tests := []struct {
+		name, value string
+		raw         bool
+		ok          bool
+	}{
+		{"a", "", false, true},
+		{"a", "ÿ", false, true},
+		{"a", "\x7f", false, true},
+		{"a", "Ā", false, false},
+		{"a", "Ā", true, true},
+		{"a", "\xff", false, true},
+		{"é", "b", false, false},
+		{"a", "b\x00", false, false},
+		{"a", "b\x00", true, false},
+		{"a\x00", "b", false, false},
+	}
+	for _, tt := range tests {
+		h := Headers{fields: []headerField{{name: tt.name, value: tt.value, raw: tt.raw}}}
+		require.NoError(t, checkHeaders(&h), "%q: %q", tt.name, tt.value)
+		err := checkCharacters(&h)
+		if tt.ok {
+			assert.NoError(t, err, "%q: %q", tt.name, tt.value)
+			continue
+		}
+		assert.ErrorIs(t, err, ErrInvalidHeader, "%q: %q", tt.name, tt.value)
+		assert.NotContains(t, err.Error(), "Ā")
+	}
 }
 
 // The text of the error holds the name, bounded, and never the value.

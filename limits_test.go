@@ -42,31 +42,46 @@ func TestLimitOfHeads(t *testing.T) {
 			return err
 		}
 		require.NoError(t, send(tt.n), "%d bytes", tt.n)
-		// The limit is on what is read, in pieces of up to 4 KiB.
-		require.ErrorIs(t, send(tt.n+4<<10+1), requests.ErrConnection, "more than %d bytes", tt.n)
+		require.ErrorIs(t, send(tt.n+1), requests.ErrConnection, "%d bytes", tt.n+1)
 	}
+}
+
+// answerOn sends one answer to a session over an adapter of its own.
+func answerOn(t *testing.T, a *requests.HTTPAdapter, answer string, opts ...requests.Option) (*requests.Response, error) {
+	t.Helper()
+	w := newWorld(t)
+	w.at("http://a.test", answer)
+	a.Dial = w.dial
+	r, err := w.sessionOn(a).Get(t.Context(), "http://a.test/", opts...)
+	if err != nil {
+		cleanError(t, err)
+	}
+	return r, err
 }
 
 func TestLimitOfHeaderFields(t *testing.T) {
 	fields := func(n int) string { return raw(strings.Repeat("X-A: b\r\n", n-1)+"Content-Length: 2", "", "ok") }
-	r, err, _ := ask(t, fields(5000))
-	require.NoError(t, err)
-	assert.Len(t, r.Headers.Values("X-A"), 4999)
-	_, err, _ = ask(t, fields(5001))
-	require.ErrorIs(t, err, requests.ErrInvalidHeader)
+	for set, limit := range map[int]int{0: 5000, 7: 7, 6000: 6000} {
+		r, err := answerOn(t, &requests.HTTPAdapter{MaxHeaderFields: set}, fields(limit))
+		require.NoError(t, err)
+		assert.Len(t, r.Headers.Values("X-A"), limit-1)
+		_, err = answerOn(t, &requests.HTTPAdapter{MaxHeaderFields: set}, fields(limit+1))
+		require.ErrorIs(t, err, requests.ErrInvalidHeader)
+	}
 }
 
 func TestLimitOfTrailers(t *testing.T) {
+	const name, end = "X-A: ", "\r\n\r\n"
 	trailer := func(n int) string {
-		return chunked("2\r\nok\r\n0\r\nX-A: "+strings.Repeat("b", n)+"\r\n\r\n", "Trailer: X-A")
+		return chunked("2\r\nok\r\n0\r\n"+name+strings.Repeat("b", n-len(name)-len(end))+end, "Trailer: X-A")
 	}
-	// They have to fit into a buffer of net/http's, which is less than the
-	// 64 KiB that would do.
-	r, err, _ := ask(t, trailer(2<<10))
-	require.NoError(t, err)
-	assert.Len(t, r.Trailers().Get("X-A"), 2<<10)
-	_, err, _ = ask(t, trailer(64<<10))
-	require.ErrorIs(t, err, requests.ErrChunkedEncoding)
+	for set, limit := range map[int]int{0: 4 << 10, 8 << 10: 8 << 10, 64 << 10: 64 << 10} {
+		r, err := answerOn(t, &requests.HTTPAdapter{MaxTrailerBytes: set}, trailer(limit))
+		require.NoError(t, err, "%d bytes", limit)
+		assert.Len(t, r.Trailers().Get("X-A"), limit-len(name)-len(end))
+		_, err = answerOn(t, &requests.HTTPAdapter{MaxTrailerBytes: set}, trailer(limit+1))
+		require.ErrorIs(t, err, requests.ErrChunkedEncoding, "%d bytes", limit+1)
+	}
 }
 
 func TestLimitOfRedirects(t *testing.T) {
@@ -109,21 +124,23 @@ func TestLimitOfLocation(t *testing.T) {
 
 func TestLimitOfCodings(t *testing.T) {
 	body := []byte("text")
-	for n := 1; n <= 6; n++ {
+	for n := 1; n <= 9; n++ {
 		body = gzipped(body)
-		names := strings.TrimSuffix(strings.Repeat("gzip,", n), ",")
-		r, err, _ := ask(t, codedAnswer(body, names))
-		if n > 5 {
-			require.ErrorIs(t, err, requests.ErrContentDecoding)
-			require.ErrorIs(t, err, coding.ErrTooManyLayers)
-			continue
+		answer := codedAnswer(body, strings.TrimSuffix(strings.Repeat("gzip,", n), ","))
+		for set, limit := range map[int]int{0: 5, 2: 2, 8: 8} {
+			r, err, _ := ask(t, answer, requests.Settings{Limits: requests.Limits{Codings: set}})
+			if n > limit {
+				require.ErrorIs(t, err, requests.ErrContentDecoding)
+				require.ErrorIs(t, err, coding.ErrTooManyLayers)
+				continue
+			}
+			require.NoError(t, err)
+			assert.Equal(t, "text", r.Text())
 		}
-		require.NoError(t, err)
-		assert.Equal(t, "text", r.Text())
 	}
 	// Those beyond the limit are to be had undecoded.
 	w := newWorld(t)
-	w.at("http://a.test", codedAnswer(body, "gzip,gzip,gzip,gzip,gzip,gzip"))
+	w.at("http://a.test", codedAnswer(body, strings.TrimSuffix(strings.Repeat("gzip,", 9), ",")))
 	r := get(t, w.session(), "http://a.test/", requests.Stream())
 	defer r.Close()
 	var raw bytes.Buffer
@@ -133,15 +150,18 @@ func TestLimitOfCodings(t *testing.T) {
 }
 
 func TestLimitOfWindows(t *testing.T) {
-	const largest = 13 << 3 // 8 MiB; the next one is 9 MiB
-	_, err, _ := ask(t, codedAnswer(zstdFrame(largest), "zstd"))
-	require.NoError(t, err)
-	_, err, _ = ask(t, codedAnswer(zstdFrame(largest+1), "zstd"))
-	require.ErrorIs(t, err, requests.ErrContentDecoding)
+	const eight = 13 << 3 // 8 MiB; one more is 9 MiB
+	for set, largest := range map[int]byte{0: eight, 9 << 20: eight + 1, 1 << 20: 10 << 3} {
+		opt := requests.Settings{Limits: requests.Limits{Window: set}}
+		_, err, _ := ask(t, codedAnswer(zstdFrame(largest), "zstd"), opt)
+		require.NoError(t, err, "a limit of %d", set)
+		_, err, _ = ask(t, codedAnswer(zstdFrame(largest+1), "zstd"), opt)
+		require.ErrorIs(t, err, requests.ErrContentDecoding, "a limit of %d", set)
+	}
 }
 
 func TestLimitOfDraining(t *testing.T) {
-	conns := func(n int, head string) int {
+	conns := func(set int64, n int, head string) int {
 		w := newWorld(t)
 		text := strings.Repeat("x", n)
 		if head == "" {
@@ -149,13 +169,18 @@ func TestLimitOfDraining(t *testing.T) {
 			head = "Transfer-Encoding: chunked"
 		}
 		a := w.at("http://a.test", "HTTP/1.1 302 Found\r\nLocation: /x\r\n"+head+"\r\n\r\n"+text, answerOK)
-		get(t, w.session(), "http://a.test/")
+		get(t, w.session(), "http://a.test/", requests.Settings{Limits: requests.Limits{Drain: set}})
 		return a.accepted()
 	}
-	assert.Equal(t, 1, conns(64<<10, "Content-Length: 65536"))
-	assert.Equal(t, 2, conns(64<<10+1, "Content-Length: 65537"))
-	assert.Equal(t, 1, conns(64<<10, ""))
-	assert.Equal(t, 2, conns(256<<10, ""))
+	length := func(n int) string { return fmt.Sprintf("Content-Length: %d", n) }
+	for set, limit := range map[int64]int{0: 64 << 10, 100: 100, 256 << 10: 256 << 10} {
+		assert.Equal(t, 1, conns(set, limit, length(limit)), "a limit of %d", set)
+		assert.Equal(t, 2, conns(set, limit+1, length(limit+1)), "a limit of %d", set)
+		assert.Equal(t, 1, conns(set, limit, ""), "a limit of %d", set)
+		assert.Equal(t, 2, conns(set, 4*limit, ""), "a limit of %d", set)
+	}
+	assert.Equal(t, 1, conns(-1, 0, length(0)))
+	assert.Equal(t, 2, conns(-1, 1, length(1)))
 }
 
 // setMany has a host set cookies on a jar, of a response each.

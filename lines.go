@@ -102,6 +102,9 @@ func scanLines(src io.Reader, delimiter string, yield func([]byte, error) bool) 
 	s := lineScanner{buf: make([]byte, lineWindow), delim: []byte(delimiter)}
 	for {
 		for {
+			if !s.run(yield) {
+				return
+			}
 			line, ok := s.next()
 			if !ok {
 				break
@@ -133,6 +136,31 @@ type lineScanner struct {
 	skipLF         bool  // a \r ended the line before: \n belongs to it
 	any            bool  // something was read
 	err            error // of src, to come after what it gave
+}
+
+// run yields the lines that end with \n before there is a \r in the window:
+// nearly all lines there are. It reports whether to go on.
+func (s *lineScanner) run(yield func([]byte, error) bool) bool {
+	if len(s.delim) > 0 || s.skipLF {
+		return true
+	}
+	if s.cr < s.seen {
+		s.cr = s.seen + indexOrEnd(s.buf[s.seen:s.to], '\r')
+	}
+	from, seen, window := s.from, s.seen, s.buf[:s.cr]
+	for {
+		i := bytes.IndexByte(window[seen:], '\n')
+		if i < 0 {
+			s.from, s.seen = from, len(window)
+			return true
+		}
+		line := window[from : seen+i]
+		seen += i + 1
+		from = seen
+		if !yield(line, nil) {
+			return false
+		}
+	}
 }
 
 // next returns the next whole line of the window.

@@ -213,7 +213,11 @@ func (p *Part) head() (string, error) {
 		return "", err
 	}
 	for _, first := range []string{"Content-Type", "Content-Location"} {
-		if i := headers.index(first, 0); i >= 0 && headers.fields[i].value != "" {
+		i := headers.index(first, 0)
+		if i < 0 || headers.fields[i].name != first {
+			continue // in another spelling it is one of the others to urllib3
+		}
+		if headers.fields[i].value != "" {
 			b.WriteString(first + ": " + headers.fields[i].value + "\r\n")
 		}
 		headers.Del(first)

@@ -81,6 +81,15 @@ func TestMultipartBytes(t *testing.T) {
 				Headers: NewHeaders("X-A", "1", "content-location", "here", "Content-Disposition", "evil", "Content-Type", "text/html"),
 			}},
 			"--BOUND\r\nContent-Disposition: form-data; name=\"f\"; filename=\"n\"\r\nContent-Type: text/plain\r\n" +
+				"X-A: 1\r\ncontent-location: here\r\n\r\nc\r\n--BOUND--\r\n",
+		},
+		{
+			"headers in the usual spelling", nil,
+			[]Part{{
+				Field: "f", NoFileName: true, Content: TextPayload("c"),
+				Headers: NewHeaders("X-A", "1", "Content-Location", "here", "Content-Type", "text/html"),
+			}},
+			"--BOUND\r\nContent-Disposition: form-data; name=\"f\"\r\nContent-Type: text/html\r\n" +
 				"Content-Location: here\r\nX-A: 1\r\n\r\nc\r\n--BOUND--\r\n",
 		},
 		{

@@ -34,12 +34,14 @@ type PreparedRequest struct {
 	target  uri.URL        // of URL, while their texts agree
 	auth    Authenticator  // what was applied, asked about challenges
 	cookies []*http.Cookie // the caller's, of this call
+	since   uint64         // where the jar stood when they were given
 	host    string         // of the URL that the caller gave: whose are cookies
 
 	room [usualFields]headerField // of Headers, as long as they fit
 
 	redirected    bool
-	answers       int // to challenges
+	authLast      bool // Authorization is a redirect's, and comes after the proxy's
+	answers       int  // to challenges
 	staleAnswered bool
 }
 
@@ -175,11 +177,14 @@ func (p *PreparedRequest) prepareCookies(call []*http.Cookie, jar *CookieJar) er
 
 // buildCookies makes the Cookie header from the jar and the call's cookies.
 func (p *PreparedRequest) buildCookies(jar *CookieJar) {
+	if len(p.cookies) > 0 && !p.redirected {
+		p.since = jar.position() // even where a header comes first: a redirect drops it
+	}
 	if len(p.cookies) == 0 && (jar == nil || jar.Len() == 0) || p.target.Opaque || p.Headers.Has("Cookie") {
 		return
 	}
 	foreign := p.target.Host != p.host
-	rules := cookieRules{foreign: foreign, jarWins: p.redirected}
+	rules := cookieRules{foreign: foreign, jarWins: p.redirected, since: p.since}
 	var room [512]byte
 	if value := jar.header(room[:0], p.cookies, p.cookieURL(), rules); len(value) > 0 {
 		p.Headers.fields = append(p.Headers.fields, headerField{name: "Cookie", value: string(value), raw: true})

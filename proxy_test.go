@@ -477,3 +477,31 @@ func FuzzBypassProxy(f *testing.F) {
 		require.Equal(t, want, got)
 	})
 }
+
+// A scheme that is not known is refused, as both of what Requests calls it.
+func TestUnknownProxyScheme(t *testing.T) {
+	s := loopSession(t)
+	for _, proxy := range []string{"socks://p.test", "ftp://p.test", "foo://p.test:1"} {
+		_, err := s.Get(t.Context(), "http://a.test/", Proxy("all", proxy))
+		require.ErrorIs(t, err, ErrInvalidProxyURL, proxy)
+		require.ErrorIs(t, err, ErrInvalidSchema, proxy)
+	}
+}
+
+// A netrc entry of a redirect's target comes after the credentials for the
+// proxy, which Requests puts there first.
+func TestRedirectProxyAuthOrder(t *testing.T) {
+	p, err := NewRequest("PUT", "http://a.test/", Header("X", "1")).Prepare(t.Context())
+	require.NoError(t, err)
+	s := loopSession(t)
+	withNetrc(t, s, "machine b.test login b password 2\n")
+	next, err := s.redirect(t.Context(), p, 301, "http://b.test/")
+	require.NoError(t, err)
+	head := string((&trip{p: next, proxyAuth: "Basic proxy"}).AppendHead(nil))
+	names := ""
+	for line := range strings.Lines(head) {
+		name, _, _ := strings.Cut(line, ":")
+		names += strings.TrimSpace(name) + "|"
+	}
+	assert.Equal(t, "PUT / HTTP/1.1|Host|X|Proxy-Authorization|Authorization|Content-Length||", names)
+}

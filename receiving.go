@@ -1,14 +1,17 @@
 package requests
 
 import (
+	"cmp"
 	"crypto/tls"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/seed-9ea40bd3/requests/internal/charset"
+	"github.com/seed-9ea40bd3/requests/internal/wire"
 )
 
 // response wraps what net/http returned.
@@ -17,6 +20,7 @@ func (t *trip) response(resp *http.Response) *Response {
 	r.StatusCode, r.Reason, r.Proto = resp.StatusCode, reason(resp), resp.Proto
 	r.URL, r.Request, r.TLS = t.p.URL, t.p, t.tlsState(resp)
 	t.restoreFraming(r, resp)
+	t.restoreLengths(r)
 	t.heedKeepAlive(resp)
 	r.Encoding, _ = charset.FromContentType(r.Headers.Get("Content-Type"))
 	if resp.StatusCode == http.StatusSwitchingProtocols {
@@ -25,7 +29,7 @@ func (t *trip) response(resp *http.Response) *Response {
 	}
 	t.body.t, t.body.body = t, resp.Body
 	b := &r.body
-	b.raw, b.length, b.limits, b.trailer = &t.body, resp.ContentLength, t.settings.Limits, &resp.Trailer
+	b.raw, b.length, b.limits, b.trailer = &t.body, resp.ContentLength, &t.settings.Limits, &resp.Trailer
 	if !bodiless(t.p.Method, resp.StatusCode) {
 		b.codings = resp.Header["Content-Encoding"]
 	}
@@ -57,6 +61,24 @@ func (t *trip) restoreFraming(r *Response, resp *http.Response) {
 	}
 }
 
+// restoreLengths puts back equal lengths, of which net/http keeps one.
+func (t *trip) restoreLengths(r *Response) {
+	if t.conn == nil {
+		return
+	}
+	fields := t.conn.Framing(t.turn)
+	isLength := func(f wire.Field) bool { return equalFold(f.Name, "Content-Length") }
+	if first := slices.IndexFunc(fields, isLength); first < 0 || !slices.ContainsFunc(fields[first+1:], isLength) {
+		return
+	}
+	r.Headers.Del("Content-Length")
+	for _, f := range fields {
+		if isLength(f) {
+			r.Headers.Add("Content-Length", fromLatin1(f.Value))
+		}
+	}
+}
+
 // checkResponse takes the head, and refuses one with a field that is none,
 // which others on the way may have read otherwise.
 func (t *trip) checkResponse(resp *http.Response) error {
@@ -76,9 +98,12 @@ func (t *trip) checkResponse(resp *http.Response) error {
 				quoteName(name) + " that is no token"}
 		}
 	}
-	if len(fields) > maxHeaderFields {
+	if t.transport == nil {
+		return nil
+	}
+	if limit := cmp.Or(t.transport.adapter.MaxHeaderFields, defaultMaxHeaderFields); len(fields) > limit {
 		return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response has more than " +
-			itoa(maxHeaderFields) + " header fields"}
+			itoa(int64(limit)) + " header fields"}
 	}
 	return nil
 }
@@ -98,9 +123,6 @@ func (t *trip) heedKeepAlive(resp *http.Response) {
 		}
 	}
 }
-
-// maxHeaderFields is how many fields a response's head may have.
-const maxHeaderFields = 5000
 
 // bodiless reports whether such a response has no body, whatever it says.
 func bodiless(method string, status int) bool {
@@ -159,6 +181,9 @@ func (b *tripBody) Read(p []byte) (int, error) {
 func (b *tripBody) Close() error {
 	if b.err == nil {
 		b.err = &Error{kind: ErrStreamConsumed, reason: "response was closed"}
+		if conn := b.t.conn; conn != nil && conn.Turn() == b.t.turn {
+			conn.Retire() // an empty body that nobody read costs its connection, as any other
+		}
 	}
 	err := b.body.Close()
 	b.t.finish(nil)
@@ -167,10 +192,6 @@ func (b *tripBody) Close() error {
 
 // abort ends a Read that is under way in another goroutine.
 func (b *tripBody) abort() { b.body.Close() }
-
-// bodyDrain is how much of the body of a redirect or a refusal is read so
-// that its connection can be used again.
-const bodyDrain = 64 << 10
 
 // drainTime bounds the reading of such a body where the server dawdles.
 const drainTime = 500 * time.Millisecond

@@ -65,7 +65,7 @@ func redirected(p *PreparedRequest, status int, to uri.URL) *PreparedRequest {
 	}
 	next.Headers.Del("Cookie")
 	next.Headers.Del("Proxy-Authorization")
-	next.redirected = true
+	next.redirected, next.authLast = true, false
 	next.answers, next.staleAnswered = 0, false
 	if stripsAuth(p.target, to) {
 		next.Headers.Del("Authorization")
@@ -85,8 +85,8 @@ func (s *Session) redirect(ctx context.Context, p *PreparedRequest, status int, 
 	next := redirected(p, status, to)
 	next.buildCookies(s.jar())
 	if d, ok := p.auth.(*Digest); ok {
-		if !next.Headers.Has("Authorization") {
-			return next, nil
+		if !strings.HasPrefix(next.Headers.Get("Authorization"), "Digest ") {
+			return next, nil // none yet, or one of the caller's
 		}
 		next.Headers.Del("Authorization")
 		return next, d.Authenticate(ctx, next)
@@ -95,7 +95,11 @@ func (s *Session) redirect(ctx context.Context, p *PreparedRequest, status int, 
 		return next, nil
 	}
 	if user, password, ok := s.env.netrc(to.Host); ok {
-		return next, (&Basic{Username: user, Password: password}).Authenticate(ctx, next)
+		if err := (&Basic{Username: user, Password: password}).Authenticate(ctx, next); err != nil {
+			return nil, err
+		}
+		next.authLast = true
+		next.frame(next.Body) // as after any auth, so that a PUT without a body says so here
 	}
 	return next, nil
 }

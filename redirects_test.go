@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -205,6 +206,7 @@ func TestTooManyRedirects(t *testing.T) {
 	assert.Equal(t, 302, e.Response.StatusCode)
 	assert.True(t, e.MaybeSent)
 	assert.Contains(t, err.Error(), "exceeded 30 redirects")
+	assert.Equal(t, "moved", e.Response.Text(), "its body was read on the way")
 }
 
 // Another scheme has no adapter, unless one is mounted.
@@ -310,7 +312,48 @@ func TestRedirectCookies(t *testing.T) {
 	_, err := s.Get(t.Context(), "http://a.test/", Cookie("mine", "1"))
 	require.NoError(t, err)
 	assert.Equal(t, []string{
-		"http://a.test/ mine=1", "http://a.test/b hop=1; mine=1", "http://b.test/ ",
+		"http://a.test/ mine=1", "http://a.test/b mine=1; hop=1", "http://b.test/ ",
+	}, got)
+}
+
+// A Cookie header of the caller's goes with a redirect, and a call's cookies keep
+// the place that they had behind the jar's.
+func TestRedirectCookieHeader(t *testing.T) {
+	var got []string
+	s := cannedSession(t, func(_ context.Context, p *PreparedRequest, _ Settings) (*Response, error) {
+		got = append(got, p.Headers.Get("Cookie"))
+		if p.URL == "http://a.test/" {
+			return NewResponse(p, 302, "", NewHeaders("Location", "/b", "Set-Cookie", "hop=1"), nil), nil
+		}
+		return NewResponse(p, 200, "", NewHeaders("Set-Cookie", "jar=1"), nil), nil
+	})
+	for _, url := range []string{"http://a.test/first", "http://a.test/"} {
+		_, err := s.Get(t.Context(), url, Cookie("mine", "1"), Header("Cookie", "own=1"))
+		require.NoError(t, err)
+	}
+	assert.Equal(t, []string{"own=1", "own=1", "jar=1; hop=1; mine=1"}, got)
+}
+
+// An Authorization of the caller's is sent again on the same host: it was no
+// answer of the digest's, and the target may ask anew.
+func TestRedirectDigestBesideHeader(t *testing.T) {
+	var got []string
+	s := cannedSession(t, func(_ context.Context, p *PreparedRequest, _ Settings) (*Response, error) {
+		scheme, _, _ := strings.Cut(p.Headers.Get("Authorization"), " ")
+		got = append(got, p.URL+" "+scheme)
+		switch {
+		case scheme != "Digest":
+			return NewResponse(p, 401, "", NewHeaders("WWW-Authenticate", `Digest realm="r", nonce="n"`), nil), nil
+		case p.URL == "http://a.test/":
+			return NewResponse(p, 302, "", NewHeaders("Location", "/b"), nil), nil
+		}
+		return NewResponse(p, 200, "", Headers{}, nil), nil
+	})
+	_, err := s.Get(t.Context(), "http://a.test/", Header("Authorization", "Bearer t"),
+		Auth(&Digest{Username: "u", Password: "p"}))
+	require.NoError(t, err)
+	assert.Equal(t, []string{
+		"http://a.test/ Bearer", "http://a.test/ Digest", "http://a.test/b Bearer", "http://a.test/b Digest",
 	}, got)
 }
 
@@ -322,6 +365,35 @@ func TestRedirectNetrc(t *testing.T) {
 	_, err := s.Get(t.Context(), "http://a.test/")
 	require.NoError(t, err)
 	assert.Equal(t, []string{"GET http://a.test/ Basic YTox", "GET http://b.test/ Basic Yjoy"}, hops)
+}
+
+// A netrc entry at a redirect frames the request anew, as any auth does.
+func TestRedirectNetrcFrames(t *testing.T) {
+	tests := []struct{ method, code, want string }{
+		{"GET", "301", "[Authorization]"},
+		{"PUT", "301", "[Authorization Content-Length]"},
+		{"DELETE", "301", "[Authorization Content-Length]"},
+		{"PUT", "307", "[Content-Length Authorization]"},
+	}
+	for _, tt := range tests {
+		var last []string
+		s := cannedSession(t, func(_ context.Context, p *PreparedRequest, _ Settings) (*Response, error) {
+			if p.URL == "http://a.test/" {
+				status, _ := strconv.Atoi(tt.code)
+				return NewResponse(p, status, "", NewHeaders("Location", "http://b.test/"), nil), nil
+			}
+			for name := range p.Headers.All() {
+				if name == "Authorization" || name == "Content-Length" {
+					last = append(last, name)
+				}
+			}
+			return NewResponse(p, 200, "", Headers{}, nil), nil
+		})
+		withNetrc(t, s, "machine b.test login b password 2\n")
+		_, err := s.Do(t.Context(), tt.method, "http://a.test/")
+		require.NoError(t, err)
+		assert.Equal(t, tt.want, fmt.Sprint(last), "%s %s", tt.method, tt.code)
+	}
 }
 
 func TestRedirectHooksSeeEachHop(t *testing.T) {

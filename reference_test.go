@@ -375,10 +375,22 @@ func TestReasons(t *testing.T) {
 // TestConflictingContentLengths is test_conflicting_content_lengths: neither
 // is taken.
 func TestConflictingContentLengths(t *testing.T) {
-	url, _ := scripted(t, "HTTP/1.1 200 OK\r\nContent-Length: 16\r\nContent-Length: 32\r\n\r\n-- Bad Actor. -- Original Content\r\n")
+	for _, lines := range []string{"Content-Length: 16\r\nContent-Length: 32", "Content-Length: 16, 32"} {
+		url, _ := scripted(t, "HTTP/1.1 200 OK\r\n"+lines+"\r\n\r\n-- Bad Actor. -- Original Content\r\n")
+		r, err := requests.Get(ctx, url)
+		require.ErrorIs(t, err, requests.ErrInvalidHeader, lines)
+		require.ErrorIs(t, err, requests.ErrConnection, lines)
+		assert.Nil(t, r)
+	}
+}
+
+// Lengths that are equal are one length, and shown as the fields they are.
+func TestEqualContentLengths(t *testing.T) {
+	url, _ := scripted(t, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok")
 	r, err := requests.Get(ctx, url)
-	require.ErrorIs(t, err, requests.ErrConnection)
-	assert.Nil(t, r)
+	require.NoError(t, err)
+	assert.Equal(t, "ok", r.Text())
+	assert.Equal(t, "2, 2", r.Headers.Get("Content-Length"))
 }
 
 // TestServerThatLeaves is test_multiple_requests: five answers, and no sixth.

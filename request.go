@@ -92,15 +92,28 @@ type Timeouts struct {
 	Total *time.Duration
 }
 
-// Limits bound what a response may cost its reader. Zero is unset, which is
-// no limit; below zero lifts a limit of the session's.
+// Limits bound what a response may cost its reader. Zero is unset, and stands
+// for what is named here.
 type Limits struct {
-	// Body is how many bytes of a body are handed out, after decoding.
-	// Beyond it: [ErrTooLarge].
+	// Body is how many bytes of a body are handed out, after decoding. Zero
+	// is no limit, and below zero lifts one of the session's. Beyond it:
+	// [ErrTooLarge].
 	Body int64
 	// Expansion is how many times its size a body may grow by decoding,
-	// counted once it is beyond 1 MiB. Beyond it: [ErrTooLarge].
+	// counted once it is beyond 1 MiB. Zero is no limit, and below zero lifts
+	// one of the session's. Beyond it: [ErrTooLarge].
 	Expansion float64
+	// Codings is how many content codings may be stacked. Zero means 5, as in
+	// urllib3. Beyond it: [ErrContentDecoding].
+	Codings int
+	// Window is the largest window of a zstd body, in bytes. Zero means 8 MiB
+	// (RFC 9659). Beyond it: [ErrContentDecoding].
+	Window int
+	// Drain is how many bytes are read of a body on the way, such as a
+	// redirect's, so that its connection can serve the next request. Zero
+	// means 64 KiB, and below zero nothing. A longer body costs its
+	// connection.
+	Drain int64
 }
 
 // Field is a name and a value of a query or a form.
@@ -213,6 +226,9 @@ func mergeSettings(session, call Settings) Settings {
 		Limits: Limits{
 			Body:      eitherZero(call.Limits.Body, session.Limits.Body),
 			Expansion: eitherZero(call.Limits.Expansion, session.Limits.Expansion),
+			Codings:   eitherZero(call.Limits.Codings, session.Limits.Codings),
+			Window:    eitherZero(call.Limits.Window, session.Limits.Window),
+			Drain:     eitherZero(call.Limits.Drain, session.Limits.Drain),
 		},
 		Guard: either(call.Guard, session.Guard),
 	}

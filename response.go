@@ -46,10 +46,23 @@ type Response struct {
 	TLS *tls.ConnectionState
 
 	body       body
-	setCookies []*http.Cookie   // accepted from this response
-	follow     *chain           // makes the next request; nil without a session
-	asked      *PreparedRequest // before a challenge was answered, where one was
-	attempts   []Attempt
+	setCookies []*http.Cookie // accepted from this response
+	follow     *chain         // makes the next request; nil without a session
+	past       *past          // nil for a response that came at once
+}
+
+// past is what led to a response that did not come at once.
+type past struct {
+	asked    *PreparedRequest // before a challenge was answered, where one was
+	attempts []Attempt
+}
+
+// led returns the response's past, to be filled in.
+func (r *Response) led() *past {
+	if r.past == nil {
+		r.past = new(past)
+	}
+	return r.past
 }
 
 // NewResponse makes a response as an [Adapter] does: p is the request it
@@ -238,13 +251,18 @@ func (r *Response) Trailers() Headers {
 
 // Attempts returns what was tried before this response, by the policy of
 // retries: empty where the first try served.
-func (r *Response) Attempts() []Attempt { return slices.Clone(r.attempts) }
+func (r *Response) Attempts() []Attempt {
+	if r.past == nil {
+		return nil
+	}
+	return slices.Clone(r.past.attempts)
+}
 
 // base returns the request that a redirect starts from: the caller's, without
 // the answer to a challenge.
 func (r *Response) base() *PreparedRequest {
-	if r.asked != nil {
-		return r.asked
+	if r.past != nil && r.past.asked != nil {
+		return r.past.asked
 	}
 	return r.Request
 }

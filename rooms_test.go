@@ -66,7 +66,6 @@ var stairs = map[string]string{
 	"multipart: itoa":      "a number's text",
 	"upload: itoa":         "a number's text",
 	"multipart: openFile":  "a file's option opens it",
-	"stream: bodyDrain":    "the limits of a drain are the trip's",
 	"stream: drainTime":    "the limits of a drain are the trip's",
 	"digest: rawValues":    "received values as bytes",
 	"adapter: rawValues":   "received values as bytes",

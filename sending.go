@@ -63,6 +63,10 @@ func (t *trip) AppendHead(b []byte) []byte {
 				continue
 			}
 		}
+		if proxyAuth != "" && p.authLast && equalFold(f.name, "Authorization") {
+			b = appendField(b, "Proxy-Authorization", proxyAuth)
+			proxyAuth = ""
+		}
 		b = appendField(b, f.name, f.wire())
 	}
 	if proxyAuth != "" {

@@ -325,8 +325,9 @@ type chain struct {
 
 // challenges are those that a call has met.
 type challenges struct {
-	asked int            // how often the auth was
-	late  []*http.Cookie // set by the responses
+	asked   int            // how often the auth was
+	refused []*Response    // those that the auth has answered since the last hop
+	late    []*http.Cookie // set by them
 }
 
 // newTrip returns the trip for the next request.
@@ -343,6 +344,9 @@ func (c *chain) exchange(ctx context.Context, p *PreparedRequest) (*Response, er
 	adapter, err := c.session.Adapter(p.URL)
 	if err != nil {
 		return nil, inRequest(p, "send", err)
+	}
+	if c.challenges != nil {
+		c.challenges.refused = nil
 	}
 	return c.sendOn(ctx, adapter, p)
 }
@@ -364,6 +368,9 @@ func (c *chain) sendOn(ctx context.Context, adapter Adapter, p *PreparedRequest)
 	}
 	r.Elapsed = max(time.Since(start), 1)
 	r.follow = c
+	if c.challenges != nil && len(c.challenges.refused) > 0 {
+		r.History = slices.Clip(c.challenges.refused) // before the hooks: one that replaces r replaces that too
+	}
 	r, err = c.respond(ctx, adapter, p, r)
 	if err != nil {
 		return nil, err
@@ -425,12 +432,12 @@ func (c *chain) challenge(ctx context.Context, auth challenger, adapter Adapter,
 	if !r.Request.Headers.Has("Authorization") {
 		next.Headers.moveBefore("Cookie", "Authorization") // as if it had been there first
 	}
+	c.challenges.refused = append(c.challenges.refused, r)
 	answered, err := c.sendOn(ctx, adapter, next)
 	if err != nil {
 		return nil, err
 	}
-	answered.History = append([]*Response{r}, answered.History...)
-	answered.asked = r.base()
+	answered.led().asked = r.base()
 	return answered, nil
 }
 
@@ -456,7 +463,7 @@ func (c *chain) followAll(ctx context.Context, r *Response) (*Response, error) {
 	for {
 		p, err := c.next(ctx, r)
 		if err != nil {
-			r.Close()
+			r.body.drain(r)
 			return nil, err
 		}
 		if p == nil {

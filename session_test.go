@@ -696,3 +696,23 @@ func TestElapsed(t *testing.T) {
 	require.NoError(t, err)
 	assert.Positive(t, r.Elapsed)
 }
+
+// What a hook puts in the place of an answer to a challenge has its own history.
+func TestHookReplacesAnswerToChallenge(t *testing.T) {
+	seen := 0
+	s := cannedSession(t, func(_ context.Context, p *PreparedRequest, _ Settings) (*Response, error) {
+		if !p.Headers.Has("Authorization") {
+			return NewResponse(p, 401, "", NewHeaders("WWW-Authenticate", `Digest realm="r", nonce="n"`), nil), nil
+		}
+		return NewResponse(p, 200, "", Headers{}, nil), nil
+	})
+	replace := func(_ context.Context, r *Response) (*Response, error) {
+		seen = len(r.History)
+		return NewResponse(r.Request, 299, "", Headers{}, nil), nil
+	}
+	r, err := s.Get(t.Context(), "http://a.test/", Auth(&Digest{Username: "u", Password: "p"}), OnResponse(replace))
+	require.NoError(t, err)
+	assert.Equal(t, 299, r.StatusCode)
+	assert.Equal(t, 1, seen, "the refusal, as the hook saw it")
+	assert.Empty(t, r.History)
+}

@@ -2,6 +2,7 @@ package requests
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"iter"
@@ -15,21 +16,21 @@ import (
 
 // body is a response's, from the transport to the caller.
 type body struct {
-	raw     io.ReadCloser // undecoded; its errors are ours already
-	length  int64         // of raw, or unknownLength
-	codings []string      // to undo, as the Content-Encoding fields say
-	limits  Limits
+	raw     io.ReadCloser         // undecoded; its errors are ours already
+	length  int64                 // of raw, or unknownLength
+	codings []string              // to undo, as the Content-Encoding fields say
+	limits  *Limits               // nil for none
 	framed  func(read int64) bool // whether raw stands at the end of a chunk
 	trailer *http.Header          // filled in at the end of raw
 
 	state   bodyState
+	closed  bool
 	decoder io.ReadCloser
 	rawRead int64
 	read64  int64 // decoded bytes handed out
 	data    []byte
 	pos     int // of Read within data
 	err     error
-	closed  bool
 }
 
 type bodyState uint8
@@ -96,7 +97,7 @@ func (b *body) consumedError(r *Response) error {
 
 // expect is how much room to make at first.
 func (b *body) expect() int {
-	if b.length < 0 || b.decoder != nil || b.limits.Body > 0 && b.length > b.limits.Body {
+	if limit := b.limits.body(); b.length < 0 || b.decoder != nil || limit > 0 && b.length > limit {
 		return 0
 	}
 	return int(min(b.length, maxExactBody))
@@ -182,8 +183,32 @@ func (b *body) start(r *Response) error {
 	return nil
 }
 
-func (l Limits) coding() coding.Limits {
-	return coding.Limits{MaxBytes: max(l.Body, 0), MaxRatio: max(l.Expansion, 0)}
+// body is how much of a body is handed out, or zero for all.
+func (l *Limits) body() int64 {
+	if l == nil {
+		return 0
+	}
+	return max(l.Body, 0)
+}
+
+// drain is how much of a body on the way is read.
+func (l *Limits) drain() int64 {
+	if l == nil {
+		return defaultDrain
+	}
+	return max(cmp.Or(l.Drain, defaultDrain), 0)
+}
+
+// defaultDrain is what [Limits.Drain] stands for when it is zero.
+const defaultDrain = 64 << 10
+
+func (l *Limits) coding() coding.Limits {
+	if l == nil {
+		return coding.Limits{}
+	}
+	return coding.Limits{
+		MaxBytes: max(l.Body, 0), MaxRatio: max(l.Expansion, 0), Layers: max(l.Codings, 0), Window: max(l.Window, 0),
+	}
 }
 
 // rawCounter is raw, counted.
@@ -210,7 +235,7 @@ func (b *body) step(r *Response, p []byte) (int, error) {
 		b.rawRead += int64(n)
 	}
 	b.read64 += int64(n)
-	if limit := b.limits.Body; limit > 0 && b.read64 > limit {
+	if limit := b.limits.body(); limit > 0 && b.read64 > limit {
 		n -= int(min(b.read64-limit, int64(n)))
 		err = &Error{kind: ErrTooLarge, reason: "body is larger than the limit of " + itoa(limit) + " bytes"}
 	}
@@ -333,7 +358,8 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 // Chunks yields the body in pieces of size bytes, the last one shorter; a
 // body that the server sent in chunks is not joined across them. Size 0 hands
 // out what arrives: the server's chunks as it framed them. A piece is valid
-// until the next step. Leaving the loop early closes the response. A body
+// until the next step; one that an error cuts short is not handed out, but
+// [Response.Partial] has it. Leaving the loop early closes the response. A body
 // that was read whole is cut anew each time; any other can be had once.
 func (r *Response) Chunks(size int) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
@@ -350,8 +376,8 @@ func (r *Response) Chunks(size int) iter.Seq2[[]byte, error] {
 		var room []byte
 		for {
 			piece, err := b.piece(r, room, size)
-			if size <= 0 && err != nil && err != io.EOF && b.framed != nil && b.decoder == nil {
-				b.data, piece = piece, nil // a chunk that was cut short is none: Partial has it
+			if err != nil && err != io.EOF && b.cutShort(len(piece), size) {
+				b.data, piece = piece, nil // Partial has it
 			}
 			if len(piece) > 0 && !yield(piece, nil) {
 				return
@@ -366,6 +392,16 @@ func (r *Response) Chunks(size int) iter.Seq2[[]byte, error] {
 			room = piece[:0]
 		}
 	}
+}
+
+// cutShort reports whether an error has left no whole piece: fewer bytes than
+// were asked for, or, without a size, not all of a chunk. Such a one is not
+// handed out, lest it be taken for the last.
+func (b *body) cutShort(have, size int) bool {
+	if size > 0 {
+		return have < size
+	}
+	return b.framed != nil && b.decoder == nil
 }
 
 // yieldSlices cuts a body that is in memory.
@@ -471,10 +507,14 @@ func (c *closeHook) Close() error {
 // wire and no more than a little, so that its connection serves the next
 // request. What was read stays to be had, decoded, from Content.
 func (b *body) drain(r *Response) {
+	if b.state == bodyReading {
+		b.release() // a hook has begun to read it: the rest cannot be kept
+	}
 	if b.state != bodyFresh || b.closed {
 		return
 	}
-	if b.length > bodyDrain {
+	limit := b.limits.drain()
+	if b.length > limit {
 		_ = b.fail(r, &Error{kind: ErrStreamConsumed, reason: "body was too long to be read on the way"})
 		return
 	}
@@ -483,7 +523,7 @@ func (b *body) drain(r *Response) {
 	}
 	held, err := b.takeRaw()
 	b.raw.Close()
-	if err == nil && len(held) > bodyDrain {
+	if err == nil && int64(len(held)) > limit {
 		err = &Error{kind: ErrStreamConsumed, reason: "body was too long to be read on the way"}
 	}
 	b.framed = nil
@@ -493,10 +533,11 @@ func (b *body) drain(r *Response) {
 	}
 }
 
-// takeRaw reads what is left of raw, and a little more than bodyDrain at most.
+// takeRaw reads what is left of raw, and a little more than the limit of a
+// drain at most.
 func (b *body) takeRaw() ([]byte, error) {
 	if b.length < 0 {
-		return io.ReadAll(io.LimitReader(b.raw, bodyDrain+1))
+		return io.ReadAll(io.LimitReader(b.raw, b.limits.drain()+1))
 	}
 	if b.length == 0 {
 		_, err := b.raw.Read(nil) // an empty body has an end, too

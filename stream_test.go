@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -154,18 +155,33 @@ func TestChunksTwice(t *testing.T) {
 	assert.Equal(t, 1, n)
 }
 
+// A piece that the error has cut short is not handed out.
 func TestChunksError(t *testing.T) {
-	var got []string
-	var last error
-	for piece, err := range given(errBoom, "abc", "d").Chunks(3) {
-		if err != nil {
-			last = err
-			continue
-		}
-		got = append(got, string(piece))
+	tests := []struct {
+		size    int
+		want    []string
+		partial string
+	}{
+		{3, []string{"abc"}, "d"},
+		{2, []string{"ab", "cd"}, ""},
+		{4, []string{"abcd"}, ""},
+		{5, nil, "abcd"},
 	}
-	assert.Equal(t, []string{"abc", "d"}, got)
-	assert.ErrorIs(t, last, errBoom)
+	for _, tt := range tests {
+		var got []string
+		var last error
+		r := given(errBoom, "abc", "d")
+		for piece, err := range r.Chunks(tt.size) {
+			if err != nil {
+				last = err
+				continue
+			}
+			got = append(got, string(piece))
+		}
+		assert.Equal(t, tt.want, got)
+		assert.Equal(t, tt.partial, string(r.Partial()))
+		assert.ErrorIs(t, last, errBoom)
+	}
 }
 
 // Leaving early costs the connection, and the next call dials anew.
@@ -535,4 +551,34 @@ func TestOnCloseOfClosedBody(t *testing.T) {
 	r.Close()
 	assert.Equal(t, 2, n)
 	assert.True(t, errors.Is(r.body.load(r), ErrStreamConsumed))
+}
+
+// An empty body that nobody read costs its connection too; one that was read
+// does not.
+func TestEmptyBodyClosedUnread(t *testing.T) {
+	for _, read := range []bool{false, true} {
+		var conns atomic.Int32
+		srv := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		srv.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+			if state == http.StateNew {
+				conns.Add(1)
+			}
+		}
+		srv.Start()
+		s := loopSession(t)
+		for range 2 {
+			r, err := s.Get(t.Context(), srv.URL, Stream())
+			require.NoError(t, err)
+			if read {
+				assert.Empty(t, r.Content())
+			}
+			require.NoError(t, r.Close())
+		}
+		want := 2
+		if read {
+			want = 1
+		}
+		assert.EqualValues(t, want, conns.Load())
+		srv.Close()
+	}
 }

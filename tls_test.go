@@ -574,3 +574,19 @@ func TestTLSToPlainServerAndBack(t *testing.T) {
 	}
 	assert.ErrorIs(t, err, ErrConnection)
 }
+
+// A bundle that is missing is found out before anybody is called.
+func TestMissingBundleDialsNobody(t *testing.T) {
+	var dialled atomic.Int32
+	a := &HTTPAdapter{Dial: func(context.Context, string, string) (net.Conn, error) {
+		dialled.Add(1)
+		return nil, errBoom
+	}}
+	defer a.Close()
+	s := NewSession()
+	s.Mount("https://", a)
+	_, err := s.Get(t.Context(), "https://a.test/", CABundle(filepath.Join(t.TempDir(), "none")))
+	require.ErrorIs(t, err, ErrSSL)
+	require.ErrorIs(t, err, os.ErrNotExist)
+	assert.Zero(t, dialled.Load())
+}

@@ -1,6 +1,7 @@
 package requests
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -36,9 +37,9 @@ type transport struct {
 // dialling, TLS, proxies, redirects, cookies and codings to this package.
 func newTransport(a *HTTPAdapter, rt route) *transport {
 	t := &transport{adapter: a, route: rt}
-	t.hosts.limit = or(a.PoolConnections, defaultPoolConnections)
+	t.hosts.limit = cmp.Or(a.PoolConnections, defaultPoolConnections)
 	t.dialer = wire.Dialer{Lookup: a.Resolve, LocalAddr: a.LocalAddr}
-	size := or(a.PoolMaxSize, defaultPoolMaxSize)
+	size := cmp.Or(a.PoolMaxSize, defaultPoolMaxSize)
 	if rt.key.guard != nil {
 		t.dialer.Control = rt.key.guard.control
 	}
@@ -47,8 +48,9 @@ func newTransport(a *HTTPAdapter, rt route) *transport {
 		DialTLSContext:         t.dialTLS,
 		DisableCompression:     true,
 		MaxIdleConnsPerHost:    size,
-		IdleConnTimeout:        max(or(a.IdleTimeout, defaultIdleTimeout), 0),
-		MaxResponseHeaderBytes: or(a.MaxHeaderBytes, defaultMaxHeaderBytes),
+		IdleConnTimeout:        max(cmp.Or(a.IdleTimeout, defaultIdleTimeout), 0),
+		MaxResponseHeaderBytes: cmp.Or(a.MaxHeaderBytes, defaultMaxHeaderBytes),
+		ReadBufferSize:         a.MaxTrailerBytes, // within which net/http looks for their end
 		ForceAttemptHTTP2:      t.offersHTTP2(),
 	}
 	if a.PoolBlock {
@@ -62,14 +64,6 @@ func newTransport(a *HTTPAdapter, rt route) *transport {
 
 // offersHTTP2 reports whether TLS offers it: not to a proxy that forwards.
 func (t *transport) offersHTTP2() bool { return !t.adapter.DisableHTTP2 && !t.route.forward }
-
-func or[T comparable](v, def T) T {
-	var zero T
-	if v == zero {
-		return def
-	}
-	return v
-}
 
 func (t *transport) close() { t.http.CloseIdleConnections() }
 
@@ -285,6 +279,9 @@ func (t *transport) dialTLS(ctx context.Context, _, addr string) (net.Conn, erro
 	if enough, _ := ctx.Value(sendLimit{}).(bool); enough {
 		return nil, errTooManyResends
 	}
+	if err := t.loadTLS(); err != nil {
+		return nil, &dialError{stageTLS, err} // nobody is called for nothing
+	}
 	raw, err := t.reach(ctx, addr)
 	if err != nil {
 		return nil, err
@@ -313,14 +310,20 @@ func (t *transport) dialTLS(ctx context.Context, _, addr string) (net.Conn, erro
 	return conn, nil
 }
 
-// secure does a TLS handshake over c, which it closes where that fails.
-func (t *transport) secure(ctx context.Context, c net.Conn, host string, protos []string) (*tls.Conn, error) {
+// loadTLS makes the settings of TLS at the first use of them, from files that
+// may be missing.
+func (t *transport) loadTLS() error {
 	t.tlsOnce.Do(func() {
 		t.tlsConfig, t.tlsErr = t.adapter.TLS.config(t.route.key.verify, t.route.key.cert)
 	})
-	if t.tlsErr != nil {
+	return t.tlsErr
+}
+
+// secure does a TLS handshake over c, which it closes where that fails.
+func (t *transport) secure(ctx context.Context, c net.Conn, host string, protos []string) (*tls.Conn, error) {
+	if err := t.loadTLS(); err != nil {
 		c.Close()
-		return nil, t.tlsErr
+		return nil, err
 	}
 	config := t.tlsConfig.Clone()
 	config.NextProtos = protos

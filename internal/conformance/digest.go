@@ -7,6 +7,7 @@ import (
 	"crypto/sha512"
 	"encoding/hex"
 	"hash"
+	"net/url"
 	"regexp"
 	"strings"
 )
@@ -44,6 +45,9 @@ func (n *normaliser) checkResponse(value string, body []byte) bool {
 	p := map[string]string{}
 	for _, m := range digestParam.FindAllStringSubmatch(strings.TrimPrefix(value, "Digest "), -1) {
 		p[strings.ToLower(m[1])] = unescape(m[2]) + m[3]
+	}
+	if name, ok := strings.CutPrefix(p["username*"], "UTF-8''"); ok {
+		p["username"], _ = url.PathUnescape(name) // RFC 7616, 3.4: beyond what a quoted string holds
 	}
 	algorithm := strings.ToUpper(p["algorithm"])
 	base, session := strings.CutSuffix(algorithm, "-SESS")

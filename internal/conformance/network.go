@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -57,6 +57,10 @@ func newNetwork(a *Authority, origins map[string][]Answer) (*network, error) {
 	return n, nil
 }
 
+// originForm is looser than a URL: a client may dial a host that no parser of
+// URLs takes.
+var originForm = regexp.MustCompile(`^(https?)://(\[[^][/]+\]|[^][:/]+)(?::([0-9]+))?$`)
+
 // splitOrigin reads an origin's key.
 func splitOrigin(key string) (scheme, host, port, suffix string, err error) {
 	base, suffix, _ := strings.Cut(key, "#")
@@ -65,20 +69,19 @@ func splitOrigin(key string) (scheme, host, port, suffix string, err error) {
 	default:
 		return "", "", "", "", fmt.Errorf("suffix %q is not known", suffix)
 	}
-	u, err := url.Parse(base)
-	if err != nil {
-		return "", "", "", "", err
+	m := originForm.FindStringSubmatch(base)
+	if m == nil {
+		return "", "", "", "", errors.New("no origin")
 	}
-	port = u.Port()
+	scheme, host, port = m[1], strings.Trim(m[2], "[]"), m[3]
 	switch {
-	case u.Scheme != "http" && u.Scheme != "https":
-		return "", "", "", "", fmt.Errorf("scheme %q is not known", u.Scheme)
-	case port == "" && u.Scheme == "https":
+	case port != "":
+	case scheme == "https":
 		port = "443"
-	case port == "":
+	default:
 		port = "80"
 	}
-	return u.Scheme, hostKey(u.Hostname()), port, suffix, nil
+	return scheme, hostKey(host), port, suffix, nil
 }
 
 // hostKey is a host as the network compares it.

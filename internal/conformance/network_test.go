@@ -71,6 +71,21 @@ func TestBadOrigins(t *testing.T) {
 	}
 }
 
+func TestSplitOrigin(t *testing.T) {
+	for key, want := range map[string][]string{
+		"http://a.test":             {"http", "a.test", "80", ""},
+		"https://A.Test.:8443":      {"https", "a.test", "8443", ""},
+		"https://a.test#expired":    {"https", "a.test", "443", "expired"},
+		"http://[::1]:8080":         {"http", "::1", "8080", ""},
+		"http://a%20b.test":         {"http", "a%20b.test", "80", ""},
+		"http://b.test:1#blackhole": {"http", "b.test", "1", "blackhole"},
+	} {
+		scheme, host, port, suffix, err := splitOrigin(key)
+		require.NoError(t, err, key)
+		assert.Equal(t, want, []string{scheme, host, port, suffix}, key)
+	}
+}
+
 func TestReadMessage(t *testing.T) {
 	tests := []struct {
 		name   string

@@ -41,6 +41,13 @@ func TestDigestCheck(t *testing.T) {
 			strings.NewReplacer("Mufasa", "J\u00c3\u00a4s\u00c3\u00b8n").Replace(value("MD5", "13f99a6a2caf3478e5db25fe956c121d")),
 			"{RESPONSE}",
 		},
+		{
+			"beyond ASCII, extended",
+			[][2]string{{"J\u00e4s\u00f8n", "p"}},
+			"GET",
+			strings.NewReplacer(`username="Mufasa"`, "username*=UTF-8''J%C3%A4s%C3%B8n").Replace(value("MD5", "13f99a6a2caf3478e5db25fe956c121d")),
+			"{RESPONSE}",
+		},
 		{"unknown user", nil, "GET", value("MD5", md5), "{WRONG RESPONSE}"},
 		{"unknown algorithm", mufasa, "GET", value("MD6", md5), "{WRONG RESPONSE}"},
 	}

@@ -259,6 +259,9 @@ func pieceTrees(r *requests.Response, read Read) ([]any, error) {
 			if err != nil {
 				return list, err
 			}
+			if r.Encoding == "" {
+				s = fromLatin1([]byte(s)) // not decoded: bytes are shown as such
+			}
 			list = append(list, s)
 		}
 		return list, nil
@@ -290,10 +293,10 @@ func delimiter(s *string, asBytes bool) []string {
 // prepared is the outcome of preparing. A body that is not in memory is a
 // stream, but for the one that is made of files: it is read as the adapter
 // would send it.
-func (r *replay) prepared(ctx context.Context, p *requests.PreparedRequest, files bool) (any, error) {
+func (r *replay) prepared(ctx context.Context, p *requests.PreparedRequest, c *Call) (any, error) {
 	body, inMemory := p.Body.Bytes()
 	streams := p.Body != nil && !inMemory
-	if streams && files {
+	if streams && len(c.Files) > 0 {
 		var err error
 		if body, err = bodyOf(ctx, p); err != nil {
 			return nil, err
@@ -304,6 +307,9 @@ func (r *replay) prepared(ctx context.Context, p *requests.PreparedRequest, file
 	var headers []any
 	fields := []field{}
 	for name, value := range p.Headers.All() {
+		if c.givesBytes(name, value) {
+			value = fromLatin1([]byte(value))
+		}
 		fields = append(fields, field{name: name, value: value})
 	}
 	n.fields(fields)
@@ -320,9 +326,21 @@ func (r *replay) prepared(ctx context.Context, p *requests.PreparedRequest, file
 	return tree, nil
 }
 
-// bodyOf takes a request's body as an adapter's transport is given it.
+// givesBytes reports whether the call gives a header as these bytes, which are
+// shown as such.
+func (c *Call) givesBytes(name, value string) bool {
+	return slices.ContainsFunc(c.Headers, func(h Pair[HeaderValue]) bool {
+		return h.Value.Bytes != nil && strings.EqualFold(h.Name, name) && string(h.Value.Bytes) == value
+	})
+}
+
+// bodyOf takes a request's body as an adapter's transport is given it. Headers
+// that disagree with it would be refused, and do not matter here.
 func bodyOf(ctx context.Context, p *requests.PreparedRequest) ([]byte, error) {
 	var body []byte
+	p = p.Copy()
+	p.Headers = requests.Headers{}
+	p.SetBody(p.Body)
 	a := &requests.HTTPAdapter{Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
 		var err error
 		if req.Body != nil {
@@ -334,7 +352,7 @@ func bodyOf(ctx context.Context, p *requests.PreparedRequest) ([]byte, error) {
 			Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(nil)), Request: req,
 		}, err
 	})}
-	resp, err := a.Send(ctx, p.Copy(), requests.Settings{})
+	resp, err := a.Send(ctx, p, requests.Settings{})
 	if err != nil {
 		return nil, err
 	}

@@ -159,21 +159,18 @@ func (r *replay) verb(method string) func(context.Context, string, ...requests.O
 	}
 }
 
-// errNoLast says that a case asks for the next of nothing.
-var errNoLast = errors.New("next without a response before it")
-
-// next sends the last response's next request.
+// next sends the last response's next request. Where no call has had a
+// response there is none, and the reference fails too.
 func (r *replay) next(ctx context.Context, c *Call) (any, error) {
 	opts, err := r.options.send(c)
 	if err != nil {
 		return nil, err
 	}
-	if r.last == nil {
-		return nil, errNoLast
-	}
-	p, err := r.last.Next(ctx)
-	if err != nil {
-		return errorOutcome(err), nil
+	var p *requests.PreparedRequest
+	if r.last != nil {
+		if p, err = r.last.Next(ctx); err != nil {
+			return errorOutcome(err), nil
+		}
 	}
 	if p == nil {
 		return map[string]any{"error": "other", "class": "no next request"}, nil
@@ -197,7 +194,7 @@ func (r *replay) prepare(ctx context.Context, c *Call) (any, error) {
 	if err != nil {
 		return errorOutcome(err), nil
 	}
-	return r.prepared(ctx, p, len(c.Files) > 0)
+	return r.prepared(ctx, p, c)
 }
 
 // setCookie puts a cookie into the session's jar, or takes it out.

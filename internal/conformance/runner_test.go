@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-9ea40bd3/requests"
 )
 
 // goodCase is a case that the library matches. {{…}} are the parts that tests
@@ -61,6 +63,42 @@ func run(t *testing.T, text string, entry *Deviation) Result {
 func TestMatch(t *testing.T) {
 	got := run(t, goodCase, nil)
 	assert.Equal(t, Matched, got.Verdict, got.Why)
+}
+
+// TestCorners replays what the corpus has no case of, but the format allows.
+func TestCorners(t *testing.T) {
+	tests := map[string]string{
+		"next of nothing": `[{"name": "t/n", "session": {}, "calls": [{"do": "next"}],
+ "expect": {"wire": [], "outcomes": [{"error": "other", "class": "AttributeError"}], "cookies": []}}]`,
+		"bytes that stay bytes": `[{"name": "t/b", "calls": [{"method": "POST", "url": "http://a.test/", "do": "prepare_bare",
+  "headers": [["X-A", {"b64": "w6k="}], ["X-B", "\u00e9"]], "data": {"text": "a"}}],
+ "expect": {"wire": [], "outcomes": [{"method": "POST", "url": "http://a.test/",
+  "headers": [["X-A", "\u00c3\u00a9"], ["X-B", "\u00e9"], ["Content-Length", "1"]], "body": {"text": "a"}}]}}]`,
+	}
+	for name, text := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := run(t, text, nil)
+			assert.Equal(t, Matched, got.Verdict, got.Why)
+		})
+	}
+	t.Run("text without an encoding", func(t *testing.T) {
+		r := requests.NewResponse(nil, 200, "OK", requests.NewHeaders(), strings.NewReader("\u00e9\n"))
+		for as, want := range map[string]string{"lines": "\u00c3\u00a9", "chunks": "\u00c3\u00a9\n"} {
+			_, err := r.ReadAll()
+			require.NoError(t, err)
+			got, err := reading(r, Read{As: as, Decode: true})
+			require.NoError(t, err)
+			assert.Equal(t, map[string]any{as: []any{want}}, got)
+		}
+	})
+	t.Run("files under a header that disagrees", func(t *testing.T) {
+		p, err := requests.NewRequest("POST", "http://a.test/", requests.Header("Transfer-Encoding", "chunked"),
+			requests.Files(requests.Part{Field: "f", Content: requests.TextPayload("x")})).Prepare(t.Context())
+		require.NoError(t, err)
+		body, err := bodyOf(t.Context(), p)
+		require.NoError(t, err)
+		assert.Contains(t, string(body), `name="f"`)
+	})
 }
 
 // TestDifferences changes what is expected, each time in one place, so that

@@ -27,7 +27,8 @@ const (
 	raceKeepAlive = 2 * time.Second
 	raceSpread    = 2 * time.Millisecond
 	raceWorkers   = 64
-	raceRequests  = 8 // each, which is 512 in all
+	raceRequests  = 8  // each, which is 512 in all
+	raceEnough    = 25 // lost by bare net/http, for a fifth of it to be more than chance
 )
 
 // A runner sends one request of a race and reports whether it got its 200.
@@ -155,7 +156,7 @@ func TestIdleRace(t *testing.T) {
 		require.ErrorAs(t, err, &e)
 		assert.True(t, e.Reused, "%s: the error does not tell of a reused connection", id)
 	}
-	if byBare < 5 {
+	if byBare < raceEnough {
 		t.Skipf("NOT JUDGED: bare net/http lost %d POSTs alone, which is no race", byBare)
 	}
 	assert.LessOrEqual(t, byOurs, byBare/5, "POSTs lost, where bare net/http lost %d", byBare)

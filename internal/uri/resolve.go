@@ -80,6 +80,14 @@ func Resolve(base URL, location string) (URL, error) {
 	case !utf8.ValidString(location):
 		return URL{}, newError(InvalidURL, location, badUTF8)
 	}
+	if u, ok := resolvePlain(&base, location); ok {
+		return u, nil
+	}
+	return resolve(base, location)
+}
+
+// resolve is [Resolve] for what it has not refused.
+func resolve(base URL, location string) (URL, error) {
 	target := reference(location)
 	if target.scheme == "" && target.authority != "" {
 		target.scheme = base.Scheme
@@ -102,6 +110,26 @@ func Resolve(base URL, location string) (URL, error) {
 	return checked(text)
 }
 
+// resolvePlain is [Resolve] for a location that is a URL or an absolute path
+// and has nothing to be changed, as most have. It may say no to one of those.
+func resolvePlain(base *URL, location string) (URL, bool) {
+	if base.Fragment != "" || base.Opaque {
+		return URL{}, false
+	}
+	if !strings.HasPrefix(location, "/") {
+		return canonical(location)
+	}
+	if strings.HasPrefix(location, "//") || !strings.HasPrefix(base.Path, "/") {
+		return URL{}, false
+	}
+	start := len(base.Scheme) + len("://")
+	slash := strings.IndexByte(base.Text[start:], '/')
+	if slash < 0 || start+slash+len(location) > MaxLocation {
+		return URL{}, false
+	}
+	return canonical(base.Text[:start+slash] + location)
+}
+
 // reference parses a URI reference from a Location field. Python's urlsplit
 // leaves out tabs and line ends, and control characters and spaces at its
 // beginning; what remains is requoted before it is taken apart, which moves no
@@ -113,6 +141,12 @@ func reference(location string) parts {
 	}
 	p := split(Requote(location))
 	p.scheme = strings.ToLower(p.scheme)
+	if p.hasAuthority && p.authority == "" && strings.HasPrefix(p.path, "//") {
+		// Python writes no empty authority before such a path, so that what
+		// follows is one, as browsers take it to be.
+		p.hasAuthority = false
+		p = split(p.text())
+	}
 	if p.scheme != "" && p.authority == "" && p.path != "" && p.path[0] != '/' && hasHTTPPrefix(p.scheme) {
 		p.path = "/" + p.path // "http:x" is an absolute path
 	}

@@ -199,12 +199,12 @@ func (u *URL) Auth() (user, password string, ok bool) {
 }
 
 // ProxyAuth is [URL.Auth] for the URL of a proxy, where a user without a colon
-// counts too, with an empty password.
+// counts too, with an empty password, and a password without a user does not.
 func (u *URL) ProxyAuth() (user, password string, ok bool) {
-	if u.Userinfo == "" || u.Userinfo == ":" {
+	user, password, _ = strings.Cut(u.Userinfo, ":")
+	if user == "" {
 		return "", "", false
 	}
-	user, password, _ = strings.Cut(u.Userinfo, ":")
 	return unescape(user), unescape(password), true
 }
 

@@ -139,7 +139,7 @@ func TestAuth(t *testing.T) {
 		{"http://a.test/", "", "", false, false},
 		{"http://u@a.test/", "u", "", false, true},
 		{"http://u:@a.test/", "u", "", true, true},
-		{"http://:p@a.test/", "", "p", true, true},
+		{"http://:p@a.test/", "", "p", true, false},
 		{"http://:@a.test/", "", "", false, false},
 		{"http://u:p:q@a.test/", "u", "p:q", true, true},
 		{"http://us%40er:p%3Aw+@a.test/", "us@er", "p:w+", true, true},
@@ -150,7 +150,7 @@ func TestAuth(t *testing.T) {
 	for _, test := range tests {
 		u := prepared(t, test.raw)
 		user, password, ok := u.ProxyAuth()
-		if ok != test.proxy || user != test.user || password != test.password {
+		if ok != test.proxy || ok && (user != test.user || password != test.password) {
 			t.Errorf("ProxyAuth of %q: got %q %q %v", test.raw, user, password, ok)
 		}
 		user, password, ok = u.Auth()
@@ -316,6 +316,25 @@ func TestResolveRefuses(t *testing.T) {
 	for location, want := range tests {
 		if got := outcome(Resolve(base, location)); got != want {
 			t.Errorf("%.40q: got %.80q want %q", location, got, want)
+		}
+	}
+}
+
+// TestResolveEmptyAuthority: slashes behind an empty authority name a host, as
+// they do to Python's urlsplit and to browsers.
+func TestResolveEmptyAuthority(t *testing.T) {
+	base := prepared(t, "http://a.test/d/x")
+	tests := map[string]string{
+		"///y":              "http://a.test/y",
+		"////b.test/y":      "http://b.test/y",
+		"/////b.test/y":     "http://a.test/b.test/y",
+		"http:////b.test/y": "http://b.test/y",
+		"https:////b.test":  "https://b.test",
+		"////":              "http://a.test/d/x",
+	}
+	for location, want := range tests {
+		if got := outcome(Resolve(base, location)); got != want {
+			t.Errorf("%q: got %q want %q", location, got, want)
 		}
 	}
 }

@@ -81,7 +81,7 @@ func (h *headWatch) overrun() bool { return h.done && h.expect >= 0 && h.got > h
 
 // headScan is what a head says of its framing.
 type headScan struct {
-	lengths int   // fields of Content-Length
+	lengths int   // in fields of Content-Length, or listed in one
 	length  int64 // of the first that is a number, or -1
 	coding  bool  // there is a Transfer-Encoding
 	others  int   // fields of Transfer-Encoding and Connection
@@ -97,7 +97,7 @@ func scanHead(head []byte) headScan {
 		}
 		switch len(name) {
 		case len("Content-Length"):
-			s.lengths++
+			s.lengths += 1 + bytes.Count(value, []byte(","))
 			if n, err := strconv.ParseUint(string(bytes.TrimSpace(value)), 10, 63); err == nil && s.length < 0 {
 				s.length = int64(n)
 			}
