@@ -269,7 +269,8 @@ func TestBodyContent(t *testing.T) {
 		{"form and JSON", []Option{Form("a", "1"), JSON(1)}, "a=1", "application/x-www-form-urlencoded", nil},
 		{"JSON", []Option{JSON(map[string]any{"a": "<é>"})}, `{"a": "<\u00e9>"}`, "application/json", nil},
 		{
-			"JSON of odd characters", []Option{JSON("\b\f\n\r\t\x00\x1f\x7f\u2028\U0001F600\"\\/,:<&")},
+			"JSON of odd characters",
+			[]Option{JSON("\b\f\n\r\t\x00\x1f\x7f\u2028\U0001F600\"\\/,:<&")},
 			`"\b\f\n\r\t\u0000\u001f\u007f\u2028\ud83d\ude00\"\\/,:<&"`, "application/json", nil,
 		},
 		{"JSON null", []Option{JSON(nil)}, "-", "", nil},

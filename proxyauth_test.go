@@ -1,8 +1,12 @@
 package requests_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -152,6 +156,59 @@ func TestProxyUserThatCannotBeSent(t *testing.T) {
 			require.ErrorIs(t, err, requests.ErrInvalidHeader, "%s by %s", url, user)
 			assert.Empty(t, p.Heads(), "%s by %s", url, user)
 		}
+	}
+}
+
+// Where the name is looked up here, the proxy is told an address that it can
+// take, or nothing.
+func TestSOCKSAddresses(t *testing.T) {
+	none := &net.DNSError{Err: "no such host", Name: "a.test", IsNotFound: true}
+	tests := []struct {
+		scheme, addrs string // the addresses of the name, or none
+		want          string
+	}{
+		{"socks4", "2001:db8::1 10.9.9.9", "10.9.9.9"},
+		{"socks4", "::ffff:10.9.9.9", "10.9.9.9"},
+		{"socks4", "2001:db8::1", ""},
+		{"socks4", "", ""},
+		{"socks5", "2001:db8::1 10.9.9.9", "2001:db8::1"},
+		{"socks5", "::ffff:10.9.9.9", "10.9.9.9"},
+		{"socks5", "", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.scheme+" "+tt.addrs, func(t *testing.T) {
+			w := newWorld(t)
+			w.at("http://a.test")
+			for _, addr := range []string{"10.9.9.9:80", "[2001:db8::1]:80"} {
+				w.hosts[addr] = w.hosts["a.test:80"]
+			}
+			p := (&testserver.SOCKSProxy{Hosts: w.hosts}).Start(t)
+			a := &requests.HTTPAdapter{Resolve: func(context.Context, string) ([]netip.Addr, error) {
+				var addrs []netip.Addr
+				for text := range strings.FieldsSeq(tt.addrs) {
+					addrs = append(addrs, netip.MustParseAddr(text))
+				}
+				if addrs == nil {
+					return nil, none
+				}
+				return addrs, nil
+			}}
+			_, err := w.sessionOn(a, requests.Proxy("all", tt.scheme+"://"+p.Addr())).Get(t.Context(), "http://a.test/")
+			if tt.want == "" {
+				require.ErrorIs(t, err, requests.ErrProxy)
+				failed, ok := errors.AsType[*net.DNSError](err)
+				require.True(t, ok, "%v", err)
+				assert.Equal(t, "a.test", failed.Name)
+				assert.True(t, failed.IsNotFound)
+				for _, r := range p.Requests() {
+					assert.Empty(t, r.Raw, "told of a name that it cannot take")
+				}
+				return
+			}
+			require.NoError(t, err)
+			require.Len(t, p.Requests(), 1)
+			assert.Equal(t, tt.want, p.Requests()[0].IP.String())
+		})
 	}
 }
 
