@@ -58,10 +58,8 @@ func TestAdvisory84_LineEndsInURLs(t *testing.T) {
 	for _, bad := range []string{"\r\nX-Evil: 1", "a b", "\x00"} {
 		get(t, s, "http://a.test/", requests.Param(bad, bad))
 		oneRequest(t, a.last(), bad)
-		_, err := s.Get(t.Context(), "http://a.test/", requests.Query(bad))
-		if err == nil {
-			oneRequest(t, a.last(), bad)
-		}
+		get(t, s, "http://a.test/", requests.Query(bad))
+		oneRequest(t, a.last(), bad)
 	}
 }
 
@@ -157,12 +155,11 @@ func TestAdvisory89_LineEndsInConnect(t *testing.T) {
 		oneRequest(t, head, "CONNECT")
 		assert.Contains(t, head, "%0d%0a", "an escape is text like any other")
 	}
-	// A user and a password go into base64, whatever is in them.
+	// A user and a password would go into base64, but have no control characters.
 	p := w.at("http://proxy.test:8080")
 	_, err := w.session(requests.Proxy("all", "http://u%0d%0aX-Evil:%0d%0a@proxy.test:8080")).Get(t.Context(), "http://a.test/")
-	if err == nil {
-		oneRequest(t, p.last(), "proxy's user")
-	}
+	require.ErrorIs(t, err, requests.ErrInvalidHeader)
+	assert.Empty(t, p.seen())
 }
 
 func TestAdvisory90_TwoFramings(t *testing.T) {

@@ -164,5 +164,7 @@ func TestAdvisory154_NoTokenHeaders(t *testing.T) {
 	for _, head := range append(a.seen(), b.seen()...) {
 		lacks(t, []string{head}, "X-XSRF-TOKEN", "X-CSRF-Token", "X-CSRFToken", "Referer", "Origin")
 	}
+	assert.Len(t, a.seen(), 2)
+	assert.Len(t, b.seen(), 1)
 	lacks(t, b.seen(), "Cookie")
 }

@@ -70,9 +70,10 @@ func (b Basic) GoString() string { return b.String() }
 // LogValue is [Basic.String], for [log/slog].
 func (b Basic) LogValue() slog.Value { return slog.StringValue(b.String()) }
 
-// ProxyBasic is an [Authenticator] that sends a user and a password to a proxy, as
-// HTTPProxyAuth does. To an https URL they go with CONNECT alone, never to
-// the origin.
+// ProxyBasic is an [Authenticator] that sends a user and a password to a proxy
+// with http URLs, as HTTPProxyAuth does. With an https URL they go to nobody:
+// they are not for the origin, and CONNECT has those of the proxy's URL, which
+// is the place for them as a rule.
 type ProxyBasic struct {
 	// Username may not hold a colon; either may be empty.
 	Username, Password string

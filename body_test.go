@@ -268,6 +268,11 @@ func TestBodyContent(t *testing.T) {
 		{"form of nothing", []Option{Form("a")}, "-", "", nil},
 		{"form and JSON", []Option{Form("a", "1"), JSON(1)}, "a=1", "application/x-www-form-urlencoded", nil},
 		{"JSON", []Option{JSON(map[string]any{"a": "<é>"})}, `{"a": "<\u00e9>"}`, "application/json", nil},
+		{
+			"JSON of odd characters",
+			[]Option{JSON("\b\f\n\r\t\x00\x1f\x7f\u2028\U0001F600\"\\/,:<&")},
+			`"\b\f\n\r\t\u0000\u001f\u007f\u2028\ud83d\ude00\"\\/,:<&"`, "application/json", nil,
+		},
 		{"JSON null", []Option{JSON(nil)}, "-", "", nil},
 		{"body and JSON", []Option{BodyText("b"), JSON(1)}, "b", "", nil},
 		{"empty body and JSON", []Option{BodyText(""), JSON(1)}, "1", "application/json", nil},

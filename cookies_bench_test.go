@@ -31,7 +31,7 @@ func BenchmarkCookieJar(b *testing.B) {
 			b.Run(fmt.Sprintf("kind=%s/n=%d/header", kind, n), func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					j.header(nil, u, cookieRules{})
+					j.header(nil, nil, u, cookieRules{})
 				}
 			})
 			lines := []string{"m1=1; Path=/"}

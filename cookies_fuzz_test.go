@@ -30,7 +30,7 @@ func FuzzSetCookie(f *testing.F) {
 		}
 		checkStore(t, &j.store)
 		to := cookieURL{secure, toHost, toPath}
-		header := string(j.header(nil, to, cookieRules{}))
+		header := string(j.header(nil, nil, to, cookieRules{}))
 		if hasCookieControl(header) || len(header) > 64 {
 			t.Fatalf("header %q", header)
 		}

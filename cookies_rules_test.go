@@ -25,11 +25,6 @@ func give(t testing.TB, j *CookieJar, url string, lines ...string) []*http.Cooki
 	return j.receive(stateURL(t, url), lines, j.clock())
 }
 
-// header appends the Cookie header that the jar alone has for u.
-func (j *CookieJar) header(dst []byte, u cookieURL, rules cookieRules) []byte {
-	return j.headerWith(dst, nil, u, rules)
-}
-
 // put stores a cookie that a jar has given out, as it is.
 func (j *CookieJar) put(c *http.Cookie) {
 	now, lim := j.clock(), j.Limits.bounds()
@@ -44,7 +39,7 @@ func (j *CookieJar) put(c *http.Cookie) {
 // ask returns the Cookie header for a request to the URL.
 func ask(t testing.TB, j *CookieJar, url string) string {
 	t.Helper()
-	return string(j.header(nil, stateURL(t, url), cookieRules{}))
+	return string(j.header(nil, nil, stateURL(t, url), cookieRules{}))
 }
 
 // dump lists the jar as "domain path name=value" with the attributes behind it.
@@ -383,14 +378,18 @@ func TestCookieHosts(t *testing.T) {
 			assert.Empty(t, ask(t, j, url), "%s: %s", tt.name, url)
 		}
 	}
-	// Without a host nothing is stored or sent, and an absurd one costs no
-	// time.
+	// Without a host nothing is stored, and no host's cookies are sent; an
+	// absurd host costs no time, and is below no domain.
 	j := newTestJar()
-	assert.Empty(t, j.receive(cookieURL{}, []string{"a=1"}, testNow))
-	assert.Empty(t, j.header(nil, cookieURL{}, cookieRules{}))
-	long := cookieURL{host: strings.Repeat("a.", 1<<19) + "test"}
-	assert.Empty(t, j.receive(long, []string{"a=1"}, testNow))
-	assert.Empty(t, j.header(nil, long, cookieRules{}))
+	for _, domain := range []string{"", "a.test", ".a.test", ".test"} {
+		require.NoError(t, j.Set(&http.Cookie{Name: "c" + domain, Value: "1", Domain: domain}))
+	}
+	for _, u := range []cookieURL{{}, {host: strings.Repeat("a.", 1<<19) + "a.test"}} {
+		assert.Empty(t, j.receive(u, []string{"a=1"}, testNow))
+		assert.Equal(t, "c=1", string(j.header(nil, nil, u, cookieRules{})))
+		assert.Empty(t, j.header(nil, nil, u, cookieRules{foreign: true}))
+	}
+	assert.Equal(t, 4, j.Len())
 }
 
 func TestSecureCookies(t *testing.T) {

@@ -37,14 +37,14 @@ type sentCookie struct {
 	drop  bool
 }
 
-// headerWith appends the value of the Cookie header for u to dst, and nothing
-// where no cookie matches. A call's own cookies count as though they were in a
-// copy of the jar: each replaces the jar's cookie of the same domain, path and
-// name in its place, or is sent besides it. The cookies of extra
+// header appends the value of the Cookie header for u to dst, and nothing where
+// no cookie matches. A call's own cookies are on top of the jar's, as though
+// they were in a copy of it: each replaces the jar's cookie of the same domain,
+// path and name in its place, or is sent besides it. The cookies of extra
 // follow the conventions of [CookieJar] and have been through
 // [checkCallCookie]; one with a negative MaxAge only keeps the jar's from being
 // sent. The jar may be nil.
-func (j *CookieJar) headerWith(dst []byte, extra []*http.Cookie, u cookieURL, rules cookieRules) []byte {
+func (j *CookieJar) header(dst []byte, extra []*http.Cookie, u cookieURL, rules cookieRules) []byte {
 	if j == nil {
 		j = new(CookieJar)
 	}
@@ -235,7 +235,7 @@ func (s *cookieStore) appendSent(dst []byte, matches []sentCookie) []byte {
 }
 
 // checkCallCookie checks a cookie that comes with one call, by the rules of
-// [CookieJar.Set], and returns the copy that [CookieJar.headerWith] takes. A
+// [CookieJar.Set], and returns the copy that [CookieJar.header] takes. A
 // value may hold a semicolon, which Requests sends as it is: it is kept
 // nowhere.
 func checkCallCookie(c *http.Cookie, now time.Time) (*http.Cookie, error) {

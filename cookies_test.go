@@ -75,6 +75,7 @@ func TestCookieJarSet(t *testing.T) {
 		assert.NotErrorIs(t, err, ErrNoCookie, tt.name)
 		assert.Contains(t, bad.Reason, tt.reason, tt.name)
 	}
+	assert.ErrorIs(t, newTestJar().Set(nil), ErrBadCookie)
 }
 
 func TestCookieJarSetDeletes(t *testing.T) {

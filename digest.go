@@ -3,6 +3,7 @@ package requests
 import (
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"hash"
 	"io"
@@ -40,18 +41,22 @@ type nonceState struct {
 }
 
 // use counts a use of the nonce.
-func (n *nonceState) use() (digest.Params, uint32, string, error) {
+func (n *nonceState) use() (params digest.Params, count uint32, cnonce string) {
 	n.count++
 	// With a -sess algorithm the key is made of the first cnonce (RFC 7616,
 	// section 3.4.2), so that a new one would make the server refuse us.
 	if n.cnonce == "" || !n.params.Session() {
-		cnonce, err := digest.NewCnonce(rand.Reader)
-		if err != nil {
-			return n.params, 0, "", err
-		}
-		n.cnonce = cnonce
+		n.cnonce = newCnonce()
 	}
-	return n.params, n.count, n.cnonce, nil
+	return n.params, n.count, n.cnonce
+}
+
+// newCnonce draws 64 bits and returns them as 16 hexadecimal digits, the length
+// that Requests uses.
+func newCnonce() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // it never fails
+	return hex.EncodeToString(b[:])
 }
 
 // learn takes the challenges of a refusal. It reports whether they can be
@@ -81,11 +86,8 @@ func (d *Digest) Authenticate(_ context.Context, p *PreparedRequest) error {
 		d.mu.Unlock()
 		return nil
 	}
-	params, count, cnonce, err := d.nonce.use()
+	params, count, cnonce := d.nonce.use()
 	d.mu.Unlock()
-	if err != nil {
-		return err
-	}
 	return d.sign(p, params, count, cnonce)
 }
 
@@ -108,11 +110,8 @@ func (d *Digest) Challenge(_ context.Context, r *Response) (*PreparedRequest, er
 		d.mu.Unlock()
 		return nil, nil
 	}
-	params, count, cnonce, err := d.nonce.use()
+	params, count, cnonce := d.nonce.use()
 	d.mu.Unlock()
-	if err != nil {
-		return nil, err
-	}
 	if !p.Body.Replayable() {
 		return nil, withResponse(&Error{
 			kind: ErrUnrewindableBody, reason: "the body can be sent only once, and the challenge asks for it again",

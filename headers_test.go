@@ -147,6 +147,34 @@ func TestMergeHeaders(t *testing.T) {
 	}
 }
 
+// A long list, in which names are told apart by hash, merges as a short one.
+func TestMergeHeadersLong(t *testing.T) {
+	numbered := func(prefix, value string, n int) (h Headers) {
+		for i := range n {
+			h.Set(fmt.Sprintf("%s%d", prefix, i), value)
+		}
+		return h
+	}
+	for _, n := range []int{longList - 1, longList, 3 * longList} {
+		session, call := numbered("X-", "session", n), numbered("x-", "call", n/2)
+		call.Omit("X-" + fmt.Sprint(n-1))
+		call.Add("x-0", "again") // as in a short list the later one wins
+		call.Set("New", "1")
+		var want strings.Builder
+		want.WriteString("x-0: again\n")
+		for i := 1; i < n-1; i++ {
+			if i < n/2 {
+				fmt.Fprintf(&want, "x-%d: call\n", i)
+			} else {
+				fmt.Fprintf(&want, "X-%d: session\n", i)
+			}
+		}
+		want.WriteString("New: 1\n")
+		got := mergeHeaders(nil, session, call)
+		assert.Equal(t, want.String(), listed(got), "%d fields", n)
+	}
+}
+
 func TestCheckHeaders(t *testing.T) {
 	tests := []struct {
 		name, value string

@@ -97,7 +97,7 @@ func readHTTPState(t *testing.T, path string, into any) {
 func (c *httpStateCase) run(t *testing.T) (header string, ok bool) {
 	jar := &CookieJar{now: func() time.Time { return c.Now }}
 	jar.receive(stateURL(t, c.RequestURL), c.SetCookie, c.Now)
-	header = string(jar.header(nil, stateURL(t, c.SentTo), cookieRules{}))
+	header = string(jar.header(nil, nil, stateURL(t, c.SentTo), cookieRules{}))
 	return header, header == httpStateText(c.Want)
 }
 

@@ -3,6 +3,7 @@ package requests
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -156,6 +157,34 @@ func TestCloseClosesAdapters(t *testing.T) {
 	assert.Equal(t, 1, bad.closed)
 	require.NoError(t, new(Session).Close())
 	require.NoError(t, throwaway().Close())
+}
+
+// idleCloser is a transport that counts how often its connections are closed.
+type idleCloser struct {
+	http.RoundTripper
+	closed int
+}
+
+func (c *idleCloser) CloseIdleConnections() { c.closed++ }
+
+// An adapter that is closed has the transport that it was given close what is
+// idle, where that can.
+func TestCloseTellsTheTransport(t *testing.T) {
+	transport := new(idleCloser)
+	require.NoError(t, (&HTTPAdapter{Transport: transport}).Close())
+	assert.Equal(t, 1, transport.closed)
+	require.NoError(t, (&HTTPAdapter{Transport: struct{ http.RoundTripper }{}}).Close())
+}
+
+// Mounted for other schemes, the adapter says that it does not serve them.
+func TestAdapterServesHTTPAlone(t *testing.T) {
+	s := loopSession(t)
+	for _, url := range []string{"ftp://a.test/", "httpx://a.test/"} {
+		s.Mount(url, new(HTTPAdapter))
+		_, err := s.Get(t.Context(), url)
+		assert.ErrorIs(t, err, ErrInvalidSchema, url)
+		assert.False(t, asError(t, err).MaybeSent, url)
+	}
 }
 
 // What an adapter must not do is an error, and not a crash.

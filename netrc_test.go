@@ -65,6 +65,8 @@ func TestNetrcFiles(t *testing.T) {
 		{"none", map[string]string{homeVariable: filepath.Join(dir, "empty")}, ""},
 		{"no home", nil, ""},
 		{"directory", map[string]string{"NETRC": dir}, ""},
+		{"below a file", map[string]string{"NETRC": filepath.Join(named, "netrc")}, ""},
+		{"home that is a file", map[string]string{homeVariable: named}, ""},
 		{"too large", map[string]string{"NETRC": large}, ""},
 		{"broken", map[string]string{"NETRC": broken}, ""},
 	}

@@ -200,7 +200,7 @@ func (p *PreparedRequest) buildCookies(jar *CookieJar) {
 	foreign := p.target.Host != p.host
 	rules := cookieRules{foreign: foreign, jarWins: p.redirected, since: p.since}
 	var room [512]byte // on the stack, as far as it goes
-	if value := jar.headerWith(room[:0], p.cookies, p.cookieURL(), rules); len(value) > 0 {
+	if value := jar.header(room[:0], p.cookies, p.cookieURL(), rules); len(value) > 0 {
 		p.Headers.fields = append(p.Headers.fields, headerField{name: "Cookie", value: string(value), raw: true})
 	}
 }

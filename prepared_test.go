@@ -1,8 +1,11 @@
 package requests
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -214,6 +217,48 @@ func TestChangedPreparedRequestIsSent(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "PUT /new%20path?q 1", got)
 	assert.Equal(t, "body", r.Text())
+}
+
+// Where the caller took the header that frames the body away, it is sent all
+// the same: without it the server would take the body for a request.
+func TestSendFramesWithoutHeader(t *testing.T) {
+	tests := []struct {
+		name, method string
+		body         *Payload
+		want         string
+	}{
+		{"bytes", "POST", TextPayload("abc"), "Content-Length: 3"},
+		{"unknown length", "POST", NewPayload(onlyReader{strings.NewReader("abc")}), "Transfer-Encoding: chunked"},
+		{"unknown length of GET", "GET", NewPayload(onlyReader{strings.NewReader("abc")}), "Transfer-Encoding: chunked"},
+		{"none of POST", "POST", nil, "Content-Length: 0"},
+		{"none of GET", "GET", nil, ""},
+		{"none of DELETE", "DELETE", nil, ""},
+	}
+	heads := make(chan string, 1)
+	url := rawLoop(t, func(_ int, c net.Conn, r *bufio.Reader) {
+		heads <- readHead(r)
+		_, _ = io.WriteString(c, okEmpty)
+		_, _ = io.Copy(io.Discard, r)
+	})
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := loopSession(t)
+			p, err := s.Prepare(t.Context(), NewRequest(tt.method, url))
+			require.NoError(t, err)
+			p.SetBody(tt.body)
+			p.Headers.Del("Content-Length")
+			p.Headers.Del("Transfer-Encoding")
+			_, err = s.Send(t.Context(), p)
+			require.NoError(t, err)
+			var got []string
+			for line := range strings.SplitSeq(<-heads, "\r\n") {
+				if name, _, _ := strings.Cut(line, ":"); name == "Content-Length" || name == "Transfer-Encoding" {
+					got = append(got, line)
+				}
+			}
+			assert.Equal(t, tt.want, strings.Join(got, ", "))
+		})
+	}
 }
 
 // Framing that the caller's headers get wrong is an error at Send.

@@ -143,17 +143,16 @@ type proxyRules struct {
 	sessionNoProxy bool
 }
 
-// merge returns one new map, of which [selectProxy] chooses for a URL. For each
-// key the call's map comes first, then the environment, then the session's (the
-// order that Requests documents), so that a session's entry for the host beats
-// the environment's for the scheme. The key no_proxy is the caller's alone. The
-// port is the one written in the URL, or empty. It is to be asked again for each
-// hop of a redirect.
+// merge returns one new map of the proxies that count for a host: for each key
+// the call's, then the environment's, then the session's, the order that
+// Requests documents. With [selectProxy] a session's entry for the host beats
+// the environment's for the scheme. The port is the one written in the URL, or
+// empty. The key no_proxy is the caller's alone. It is to be asked again for
+// each hop of a redirect.
 func (r proxyRules) merge(host, port string) ProxyMap {
-	env := r.environment(host, port)
 	merged := ProxyMap{}
 	maps.Copy(merged, r.session)
-	for key, value := range env {
+	for key, value := range r.environment(host, port) {
 		if key != noProxyKey {
 			merged[key] = value
 		}

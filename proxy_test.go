@@ -236,7 +236,8 @@ var bypassTests = []struct {
 func TestBypassProxy(t *testing.T) {
 	for _, tt := range bypassTests {
 		t.Run(tt.host+" "+tt.port+" "+tt.list[:min(len(tt.list), 60)], func(t *testing.T) {
-			assert.Equal(t, tt.want, bypassProxy(tt.host, tt.port, tt.list))
+			got := bypassProxy(tt.host, tt.port, tt.list)
+			assert.Equal(t, tt.want, got)
 		})
 	}
 }
@@ -248,7 +249,8 @@ func TestBypassProxyIsLinear(t *testing.T) {
 		strings.Repeat("[", 1<<17), strings.Repeat("1.", 1<<16), strings.Repeat("\u00fc", 1<<16),
 	} {
 		for _, host := range []string{"b.test", "10.0.0.1", "::1"} {
-			assert.False(t, bypassProxy(host, "80", list))
+			got := bypassProxy(host, "80", list)
+			assert.False(t, got)
 		}
 	}
 	// Some hundredths of a second; anything quadratic takes seconds for each list.
@@ -263,45 +265,47 @@ func TestChooseProxy(t *testing.T) {
 		url           string
 		call, session ProxyMap
 		environ       string
-		send          bool
-		want          string // empty for a direct connection
+		send          bool // a prepared request, for which the session's no_proxy counts
+		want          string
+		found         bool // some rule names a proxy, or none on purpose
 	}{
-		{"nothing", "http://a.test", nil, nil, "", false, ""},
-		{"another scheme", "http://a.test", pm{"https": "http://p"}, nil, "", false, ""},
-		{"call", "http://a.test", pm{"http": "http://p"}, nil, "", false, "http://p"},
-		{"call over environment", "http://a.test", pm{"http": "http://p"}, nil, env, false, "http://p"},
-		{"call direct", "http://a.test", pm{"http": ""}, pm{"http": "http://s"}, env, false, ""},
-		{"environment over session", "http://a.test", nil, pm{"http": "http://s"}, env, false, "http://env"},
-		{"session's host over environment", "http://a.test", nil, pm{"http://a.test": "http://s"}, env, false, "http://s"},
-		{"session's host over call's scheme", "http://a.test", pm{"http": "http://p"}, pm{"http://a.test": "http://s"}, "", false, "http://s"},
-		{"session's scheme over environment's all", "http://a.test", nil, pm{"http": "http://s"}, "ALL_PROXY=http://env", false, "http://s"},
-		{"session beside environment", "ftp://a.test", nil, pm{"all": "http://s"}, env, false, "http://s"},
-		{"environment for all", "https://a.test", nil, nil, "all_proxy=http://env", false, "http://env"},
-		{"environment for another scheme", "https://a.test", nil, nil, "http_proxy=http://env", false, ""},
-		{"call's host over environment", "http://a.test", pm{"http://a.test": "http://p"}, nil, env, false, "http://p"},
-		{"empty call", "http://a.test", pm{}, nil, env, false, "http://env"},
-		{"no_proxy", "http://a.test", nil, nil, env + " no_proxy=a.test", false, ""},
-		{"no_proxy with a port", "http://a.test:81", nil, nil, env + " no_proxy=a.test:81", false, ""},
-		{"no_proxy for another", "http://a.test", nil, nil, env + " no_proxy=b.test", false, "http://env"},
-		{"no_proxy and call", "http://a.test", pm{"http": "http://p"}, nil, "no_proxy=a.test", false, "http://p"},
-		{"no_proxy and session", "http://a.test", nil, pm{"http": "http://s"}, env + " no_proxy=a.test", false, "http://s"},
-		{"no_proxy alone", "http://a.test", nil, nil, "no_proxy=a.test", false, ""},
-		{"no host", "http:///x", nil, nil, env, false, ""},
-		{"call's no_proxy", "http://a.test", pm{"no_proxy": "a.test"}, nil, env, false, ""},
-		{"call's no_proxy in place of the environment's", "http://a.test", pm{"no_proxy": "b.test"}, nil, env + " no_proxy=a.test", false, "http://env"},
-		{"call's empty no_proxy", "http://a.test", pm{"no_proxy": ""}, nil, env + " no_proxy=a.test", false, "http://env"},
-		{"call's no_proxy and its proxy", "http://a.test", pm{"no_proxy": "a.test", "http": "http://p"}, nil, "", false, "http://p"},
-		{"session's no_proxy and a verb", "http://a.test", nil, pm{"no_proxy": "a.test"}, env, false, "http://env"},
-		{"session's no_proxy and send", "http://a.test", nil, pm{"no_proxy": "a.test"}, env, true, ""},
-		{"call's no_proxy before the session's", "http://a.test", pm{"no_proxy": "b.test"}, pm{"no_proxy": "a.test"}, env, true, "http://env"},
+		{"nothing", "http://a.test", nil, nil, "", false, "", false},
+		{"another scheme", "http://a.test", pm{"https": "http://p"}, nil, "", false, "", false},
+		{"call", "http://a.test", pm{"http": "http://p"}, nil, "", false, "http://p", true},
+		{"call over environment", "http://a.test", pm{"http": "http://p"}, nil, env, false, "http://p", true},
+		{"call direct", "http://a.test", pm{"http": ""}, pm{"http": "http://s"}, env, false, "", true},
+		{"environment over session", "http://a.test", nil, pm{"http": "http://s"}, env, false, "http://env", true},
+		{"session's host over environment", "http://a.test", nil, pm{"http://a.test": "http://s"}, env, false, "http://s", true},
+		{"session's host over call's scheme", "http://a.test", pm{"http": "http://p"}, pm{"http://a.test": "http://s"}, "", false, "http://s", true},
+		{"session's scheme over environment's all", "http://a.test", nil, pm{"http": "http://s"}, "ALL_PROXY=http://env", false, "http://s", true},
+		{"session beside environment", "ftp://a.test", nil, pm{"all": "http://s"}, env, false, "http://s", true},
+		{"environment for all", "https://a.test", nil, nil, "all_proxy=http://env", false, "http://env", true},
+		{"environment for another scheme", "https://a.test", nil, nil, "http_proxy=http://env", false, "", false},
+		{"call's host over environment", "http://a.test", pm{"http://a.test": "http://p"}, nil, env, false, "http://p", true},
+		{"empty call", "http://a.test", pm{}, nil, env, false, "http://env", true},
+		{"no_proxy", "http://a.test", nil, nil, env + " no_proxy=a.test", false, "", false},
+		{"no_proxy with a port", "http://a.test:81", nil, nil, env + " no_proxy=a.test:81", false, "", false},
+		{"no_proxy for another", "http://a.test", nil, nil, env + " no_proxy=b.test", false, "http://env", true},
+		{"no_proxy and call", "http://a.test", pm{"http": "http://p"}, nil, "no_proxy=a.test", false, "http://p", true},
+		{"no_proxy and session", "http://a.test", nil, pm{"http": "http://s"}, env + " no_proxy=a.test", false, "http://s", true},
+		{"no_proxy alone", "http://a.test", nil, nil, "no_proxy=a.test", false, "", false},
+		{"no host", "http:///x", nil, nil, env, false, "", false},
+		{"call's no_proxy", "http://a.test", pm{"no_proxy": "a.test"}, nil, env, false, "", false},
+		{"call's no_proxy in place of the environment's", "http://a.test", pm{"no_proxy": "b.test"}, nil, env + " no_proxy=a.test", false, "http://env", true},
+		{"call's empty no_proxy", "http://a.test", pm{"no_proxy": ""}, nil, env + " no_proxy=a.test", false, "http://env", true},
+		{"call's no_proxy and its proxy", "http://a.test", pm{"no_proxy": "a.test", "http": "http://p"}, nil, "", false, "http://p", true},
+		{"session's no_proxy and a verb", "http://a.test", nil, pm{"no_proxy": "a.test"}, env, false, "http://env", true},
+		{"session's no_proxy and send", "http://a.test", nil, pm{"no_proxy": "a.test"}, env, true, "", false},
+		{"call's no_proxy before the session's", "http://a.test", pm{"no_proxy": "b.test"}, pm{"no_proxy": "a.test"}, env, true, "http://env", true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			u, err := url.Parse(tt.url)
 			require.NoError(t, err)
 			r := proxyRules{call: tt.call, session: tt.session, environ: strings.Fields(tt.environ), sessionNoProxy: tt.send}
-			got, _ := selectProxy(u.Scheme, u.Hostname(), r.merge(u.Hostname(), u.Port()))
+			got, found := selectProxy(u.Scheme, u.Hostname(), r.merge(u.Hostname(), u.Port()))
 			assert.Equal(t, tt.want, got)
+			assert.Equal(t, tt.found, found)
 		})
 	}
 }
@@ -321,11 +325,9 @@ func TestMergeProxies(t *testing.T) {
 	assert.Equal(t, ProxyMap{}, got)
 }
 
-func TestEnvironmentAllocatesNothingWithoutProxies(t *testing.T) {
+func TestEnvironProxiesAllocatesNothingWithoutProxies(t *testing.T) {
 	environ := []string{"HOME=/", "PATH=/bin", "LONG_PROXY_NAME=1", "A=b"}
-	got := testing.AllocsPerRun(100, func() {
-		proxyRules{environ: environ}.environment("a.test", "")
-	})
+	got := testing.AllocsPerRun(100, func() { environProxies(environ) })
 	assert.Zero(t, got)
 }
 

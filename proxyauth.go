@@ -30,11 +30,8 @@ func (a *proxyAuth) value(proxy uri.URL, p *PreparedRequest, target string) (str
 		a.mu.Unlock()
 		return basicValue(user, password)
 	}
-	params, count, cnonce, err := a.nonce.use()
+	params, count, cnonce := a.nonce.use()
 	a.mu.Unlock()
-	if err != nil {
-		return "", err
-	}
 	return digestValue(digest.Credentials{Username: user, Password: password}, p, target, params, count, cnonce)
 }
 

@@ -195,6 +195,44 @@ func TestSessionSettingsMerge(t *testing.T) {
 	}
 }
 
+// Settings without sense are an error that nothing is sent for, whoever gave
+// them and however the call is made.
+func TestSettingsWithoutSense(t *testing.T) {
+	below := -time.Second
+	tests := map[string]Settings{
+		"connect timeout": {Timeouts: Timeouts{Connect: &below}},
+		"read timeout":    {Timeouts: Timeouts{Read: &below}},
+		"total timeout":   {Timeouts: Timeouts{Total: &below}},
+		"MaxRedirects":    {MaxRedirects: new(-1)},
+	}
+	for name, bad := range tests {
+		t.Run(name, func(t *testing.T) {
+			sent := 0
+			s := cannedSession(t, func(ctx context.Context, p *PreparedRequest, set Settings) (*Response, error) {
+				sent++
+				return answerOK(ctx, p, set)
+			})
+			p, err := s.Prepare(t.Context(), NewRequest("GET", "http://a.test/"))
+			require.NoError(t, err)
+			check := func(err error) {
+				t.Helper()
+				require.ErrorIs(t, err, ErrInvalidOption)
+				assert.Contains(t, err.Error(), name)
+			}
+			_, err = s.Get(t.Context(), "http://a.test/", bad)
+			check(err)
+			_, err = s.Send(t.Context(), p, bad)
+			check(err)
+			_, err = s.MergeEnvironment("http://a.test/", bad)
+			check(err)
+			s.Settings = bad
+			_, err = s.Send(t.Context(), p)
+			check(err)
+			assert.Zero(t, sent)
+		})
+	}
+}
+
 // The environment's bundle comes after the session, its proxies before.
 func TestMergeEnvironment(t *testing.T) {
 	env := map[string]string{

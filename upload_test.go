@@ -2,6 +2,7 @@ package requests
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -95,6 +96,28 @@ func TestEarlyAnswerThatGoesOn(t *testing.T) {
 	assert.Equal(t, "ok", r.Text())
 	src.after(t)
 	assert.EqualValues(t, size, <-got)
+}
+
+// Where the answer came early and the source gives nothing more, the end of the
+// caller's context ends the call.
+func TestEarlyAnswerWhenTheContextEnds(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	url := rawLoop(t, func(_ int, c net.Conn, r *bufio.Reader) {
+		readHead(r)
+		_, _ = r.ReadByte()
+		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+		time.AfterFunc(stallLook, cancel)
+		_, _ = io.Copy(io.Discard, r)
+	})
+	src, more := io.Pipe()
+	go func() { _, _ = more.Write([]byte("a")) }()
+	defer src.Close()
+	soon(t, slack(time.Second), func() {
+		_, err := loopSession(t).Post(ctx, url, Body(src))
+		require.ErrorIs(t, err, context.Canceled)
+		assert.NotErrorIs(t, err, ErrTimeout)
+		assert.True(t, asError(t, err).MaybeSent)
+	})
 }
 
 // After an error, too, nobody reads the caller's reader.

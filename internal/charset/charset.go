@@ -17,9 +17,6 @@ import (
 	"embed"
 	"path"
 	"unicode/utf8"
-
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/transform"
 )
 
 // dataDir holds the tables that are files: labels, code pages and languages.
@@ -38,26 +35,15 @@ func dataFile(name string) string {
 	return string(text)
 }
 
-// Lookup finds an encoding by its label. Letter case counts for nothing, and
-// runs of blanks, hyphens and underscores are alike, as in Python's codec
-// registry, whose names and aliases come first: "latin-1" and "iso-8859-1" are
-// true Latin-1. A label that Python does not know is looked up among the
-// WHATWG labels. name is the encoding's usual name in lower case.
+// Decode decodes the whole of b with the encoding that label names. Letter case
+// counts for nothing in a label, and runs of blanks, hyphens and underscores are
+// alike, as in Python's codec registry, whose names and aliases come first:
+// "latin-1" and "iso-8859-1" are true Latin-1. A label that Python does not know
+// is looked up among the WHATWG labels.
 //
-// ok is false for an unknown label, and for Python's codecs that give no text
-// (hex, base64, idna …). The decoder of enc replaces errors with U+FFFD; its
-// encoder reports what the encoding cannot hold. enc is safe for concurrent use.
-func Lookup(label string) (enc encoding.Encoding, name string, ok bool) {
-	name, ok = canonical(label)
-	if !ok {
-		return nil, "", false
-	}
-	return pythonEncoding{name: name}, name, true
-}
-
-// Decode decodes the whole of b with the encoding that label names, see
-// [Lookup]. Bytes that are not valid in it become U+FFFD, as many as Python's
-// errors="replace" gives. ok is false where the label is unknown.
+// Bytes that are not valid in the encoding become U+FFFD, as many as Python's
+// errors="replace" gives. ok is false where the label is unknown, or names a
+// codec of Python's that gives no text (hex, base64, idna …).
 func Decode(label string, b []byte) (text string, ok bool) {
 	name, ok := canonical(label)
 	if !ok {
@@ -83,7 +69,7 @@ type Decoder struct {
 }
 
 // NewDecoder returns a decoder for the encoding that label names, see
-// [Lookup]; ok is false where the label is unknown.
+// [Decode]; ok is false where the label is unknown.
 func NewDecoder(label string) (d *Decoder, ok bool) {
 	name, ok := canonical(label)
 	if !ok {
@@ -114,57 +100,6 @@ func (d *Decoder) Decode(dst, src []byte, final bool) []byte {
 type codec interface {
 	// decode appends the text of src to dst and returns the extended slice
 	// and the number of bytes that it has used. It leaves bytes unused only
-	// where final is false and they are an incomplete character. It appends
-	// at most [maxGrowth] bytes for each byte used, and [slack] bytes more.
+	// where final is false and they are an incomplete character.
 	decode(dst, src []byte, final bool) ([]byte, int)
-}
-
-// pythonEncoding is the [encoding.Encoding] of a canonical name.
-type pythonEncoding struct{ name string }
-
-// NewDecoder implements [encoding.Encoding].
-func (e pythonEncoding) NewDecoder() *encoding.Decoder {
-	return &encoding.Decoder{Transformer: &transformer{name: e.name, codec: newCodec(e.name)}}
-}
-
-// NewEncoder implements [encoding.Encoding].
-func (e pythonEncoding) NewEncoder() *encoding.Encoder { return newEncoder(e.name) }
-
-// String returns the canonical name.
-func (e pythonEncoding) String() string { return e.name }
-
-// transformer makes a [transform.Transformer] of a codec.
-type transformer struct {
-	name  string
-	codec codec
-}
-
-const (
-	// maxGrowth is the number of UTF-8 bytes that one byte of input gives at
-	// most, over a whole text.
-	maxGrowth = 3
-	// slack is what an error or two give, found after the bytes that led to
-	// them were used.
-	slack = 12
-)
-
-// Reset implements [transform.Transformer].
-func (t *transformer) Reset() { t.codec = newCodec(t.name) }
-
-// Transform implements [transform.Transformer]. It takes no more of src than
-// surely fits into dst, so that it never has to take a step back.
-func (t *transformer) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err error) {
-	fits := max(0, min(len(src), (len(dst)-slack)/maxGrowth))
-	whole := fits == len(src)
-	if len(dst) < slack {
-		return 0, 0, transform.ErrShortDst
-	}
-	out, nSrc := t.codec.decode(dst[:0], src[:fits], atEOF && whole)
-	switch {
-	case !whole:
-		err = transform.ErrShortDst // Bytes left out of this step count as well.
-	case nSrc < len(src):
-		err = transform.ErrShortSrc
-	}
-	return len(out), nSrc, err
 }

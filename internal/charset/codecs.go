@@ -6,8 +6,6 @@ import (
 	"golang.org/x/text/encoding/korean"
 	"golang.org/x/text/encoding/simplifiedchinese"
 	"golang.org/x/text/encoding/traditionalchinese"
-	"golang.org/x/text/encoding/unicode"
-	"golang.org/x/text/encoding/unicode/utf32"
 )
 
 // newCodec returns a fresh codec for a canonical name.
@@ -45,57 +43,20 @@ func newCodec(name string) codec {
 	return singleByteCodec{table: singleByteTable(name)}
 }
 
-// newEncoder returns an encoder for a canonical name, one that refuses every
-// text where golang.org/x/text has none.
-func newEncoder(name string) *encoding.Encoder {
-	if enc := standardEncoding(name); enc != nil {
-		return enc.NewEncoder()
-	}
-	if m := charmapOf(name); m != nil {
-		return m.NewEncoder()
-	}
-	return encoding.Replacement.NewEncoder()
-}
-
-// standardEncoding returns the encoding of golang.org/x/text that serves for
-// a canonical name of more than one byte a character; nil where it has none.
-func standardEncoding(name string) encoding.Encoding {
-	switch name {
-	case "utf-8", "utf-8-sig":
-		return unicode.UTF8
-	case "utf-16":
-		return unicode.UTF16(unicode.LittleEndian, unicode.UseBOM)
-	case "utf-16-le":
-		return unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM)
-	case "utf-16-be":
-		return unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM)
-	case "utf-32":
-		return utf32.UTF32(utf32.LittleEndian, utf32.UseBOM)
-	case "utf-32-le":
-		return utf32.UTF32(utf32.LittleEndian, utf32.IgnoreBOM)
-	case "utf-32-be":
-		return utf32.UTF32(utf32.BigEndian, utf32.IgnoreBOM)
-	}
-	return standardEastAsian(name)
-}
-
-// standardEastAsian is the part of [standardEncoding] for East Asia.
-func standardEastAsian(name string) encoding.Encoding {
+// standardPairs returns the encoding of golang.org/x/text that has the pairs of
+// a canonical name.
+func standardPairs(name string) encoding.Encoding {
 	switch name {
 	case "euc-jp":
 		return japanese.EUCJP
 	case "shift_jis", "cp932":
 		return japanese.ShiftJIS
-	case "iso-2022-jp":
-		return japanese.ISO2022JP
 	case "euc-kr", "cp949":
 		return korean.EUCKR
 	case "gb2312", "gbk":
 		return simplifiedchinese.GBK
 	case "gb18030":
 		return simplifiedchinese.GB18030
-	case "hz":
-		return simplifiedchinese.HZGB2312
 	case "big5", "big5hkscs":
 		return traditionalchinese.Big5
 	}

@@ -8,7 +8,7 @@ import (
 
 // Detect guesses the encoding of b, for a body whose headers name none. It is
 // what Requests calls the apparent encoding, and the labels are spelled as
-// there; [Lookup] knows each of them. It looks, in this order, for
+// there; [Decode] knows each of them. It looks, in this order, for
 //
 //   - a byte order mark,
 //   - a charset that the beginning of an HTML or XML text declares, if it is

@@ -55,7 +55,8 @@ func (c multiByteCodec) character(seq []byte) rune {
 	if len(seq) == 2 {
 		return c.pairs.at(seq[0], seq[1])
 	}
-	return transformRune(japanese.EUCJP.NewDecoder().Transformer, seq)
+	r, _ := transformRune(japanese.EUCJP.NewDecoder().Transformer, seq)
+	return r
 }
 
 // gb18030Codec decodes GB 18030, which adds characters of four bytes to GBK.
@@ -78,12 +79,14 @@ func (c gb18030Codec) decode(dst, src []byte, final bool) ([]byte, int) {
 			break
 		}
 		var r rune
-		if length == 4 {
-			r = transformRune(simplifiedchinese.GB18030.NewDecoder().Transformer, rest[:4])
+		ok := false
+		if length == 4 { // U+FFFD, too, is one of the characters
+			r, ok = transformRune(simplifiedchinese.GB18030.NewDecoder().Transformer, rest[:4])
 		} else {
 			r = c.pairs.at(rest[0], rest[1])
+			ok = r != utf8.RuneError
 		}
-		if r == utf8.RuneError {
+		if !ok {
 			length = 1
 		}
 		dst = utf8.AppendRune(dst, r)
@@ -93,17 +96,14 @@ func (c gb18030Codec) decode(dst, src []byte, final bool) ([]byte, int) {
 }
 
 // transformRune decodes one sequence, which must be one character.
-func transformRune(t transform.Transformer, seq []byte) rune {
+func transformRune(t transform.Transformer, seq []byte) (r rune, ok bool) {
 	var buf [4 * utf8.UTFMax]byte
-	n, _, err := t.Transform(buf[:], seq, true)
-	if err != nil {
-		return utf8.RuneError
-	}
+	n, _, _ := t.Transform(buf[:], seq, true) // there is room for four errors
 	r, size := utf8.DecodeRune(buf[:n])
 	if size != n {
-		return utf8.RuneError
+		return utf8.RuneError, false
 	}
-	return r
+	return r, true
 }
 
 // pairTable holds the character of each sequence of two bytes whose first is
@@ -142,7 +142,7 @@ func makePairs(name string) *pairTable {
 			src = append(src, byte(lead), byte(trail), '\n')
 		}
 	}
-	text, err := standardEncoding(name).NewDecoder().Bytes(src)
+	text, err := standardPairs(name).NewDecoder().Bytes(src)
 	table := new(pairTable)
 	if err != nil {
 		return table

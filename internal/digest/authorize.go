@@ -20,7 +20,7 @@ type BodyHash func(newHash func() hash.Hash) (sum []byte, err error)
 //
 // The uri is the target of the request line with its query and path parameters
 // ("/a;b?c"), without a fragment; nc counts the requests made with this nonce,
-// from 1; cnonce comes from [NewCnonce]. For an algorithm of the -sess kind
+// from 1; cnonce is the caller's, drawn at random. For an algorithm of the -sess kind
 // ([Params.Session]) the cnonce is the same for all requests under one nonce.
 //
 // The parameters stand in the order that Requests sends them in, with algorithm
@@ -162,13 +162,9 @@ func percentEncode(s string) string {
 }
 
 // response computes what proves the knowledge of the password
-// (RFC 7616, section 3.4.1). With an empty method it is what the server proves
-// in turn (section 3.5).
+// (RFC 7616, section 3.4.1).
 func (p Params) response(c Credentials, method, uri string, nc uint32, cnonce string, bodyHash BodyHash) (string, error) {
-	alg, ok := lookup(p.Algorithm)
-	if !ok {
-		return "", ErrUnsupported
-	}
+	alg, _ := lookup(p.Algorithm)
 	nonce := text(p.Nonce)
 	ha1 := alg.sum(c.Username, text(p.Realm), c.Password)
 	if alg.session {

@@ -51,23 +51,6 @@ func (c Challenge) is(name, value string) bool {
 	return ok && strings.EqualFold(v, value)
 }
 
-// String returns the challenge as it stands in a header field.
-// [ParseChallenges] reads it back.
-func (c Challenge) String() string {
-	var b strings.Builder
-	b.WriteString(c.Scheme)
-	sep := " "
-	if c.Token68 != "" {
-		b.WriteString(" " + c.Token68)
-		sep = ", "
-	}
-	for _, p := range c.Params {
-		b.WriteString(sep + p.Name + "=" + quote(p.Value))
-		sep = ", "
-	}
-	return b.String()
-}
-
 // ParseChallenges reads the lines of a WWW-Authenticate or Proxy-Authenticate
 // field, each of which may hold several challenges of any scheme
 // (RFC 9110, section 11.6.1):

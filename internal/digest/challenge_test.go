@@ -65,11 +65,20 @@ func TestParseChallenges(t *testing.T) {
 	}
 }
 
-func TestChallengeString(t *testing.T) {
-	c := Challenge{Scheme: "S", Token68: "abc=", Params: []Param{{"a", `x"\y`}, {"b", ""}}}
-	assert.Equal(t, `S abc=, a="x\"\\y", b=""`, c.String())
-	c.Token68 = ""
-	assert.Equal(t, `S a="x\"\\y", b=""`, c.String())
+// The bytes of tokens (RFC 9110, section 5.6.2), and those that stand for
+// themselves in an extended value (RFC 8187, section 3.2.1).
+func TestBytesOfTokens(t *testing.T) {
+	const alphanumeric = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	for i := range 256 {
+		c := string([]byte{byte(i)})
+		token, _ := cutToken(c)
+		assert.Equal(t, strings.Contains("!#$%&'*+-.^_`|~"+alphanumeric, c), token == c, "token of %q", c)
+		want := fmt.Sprintf("%%%02X", i)
+		if strings.Contains("!#$&+-.^_`|~"+alphanumeric, c) {
+			want = c
+		}
+		assert.Equal(t, want, percentEncode(c))
+	}
 }
 
 func TestParseChallengesKeepsABoundedNumber(t *testing.T) {
@@ -107,6 +116,18 @@ func TestParseChallengesIsLinear(t *testing.T) {
 	}
 }
 
+// format writes a challenge as it stands in a field.
+func format(c Challenge) string {
+	var elements []string
+	if c.Token68 != "" {
+		elements = append(elements, c.Token68)
+	}
+	for _, p := range c.Params {
+		elements = append(elements, p.Name+"="+quote(p.Value))
+	}
+	return strings.TrimSuffix(c.Scheme+" "+strings.Join(elements, ", "), " ")
+}
+
 // What was parsed, formatted and parsed again is the same, one challenge a line
 // or all in one.
 func FuzzParseChallenges(f *testing.F) {
@@ -117,7 +138,7 @@ func FuzzParseChallenges(f *testing.F) {
 		want := ParseChallenges(strings.Split(s, "\n"))
 		var lines []string
 		for _, c := range want {
-			lines = append(lines, c.String())
+			lines = append(lines, format(c))
 		}
 		if got := ParseChallenges(lines); fmt.Sprint(got) != fmt.Sprint(want) || len(got) != len(want) {
 			t.Errorf("by line: got %q, want %q", got, want)

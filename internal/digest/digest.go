@@ -227,14 +227,3 @@ func (a algorithm) sum(parts ...string) string {
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
-
-// NewCnonce reads 64 bits of randomness from r, as a rule
-// [crypto/rand.Reader], and returns them as 16 hexadecimal digits, the length
-// that Requests uses.
-func NewCnonce(r io.Reader) (string, error) {
-	var b [8]byte
-	if _, err := io.ReadFull(r, b[:]); err != nil {
-		return "", fmt.Errorf("digest: cnonce: %w", err)
-	}
-	return hex.EncodeToString(b[:]), nil
-}

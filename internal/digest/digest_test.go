@@ -1,10 +1,8 @@
 package digest
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"testing"
 
@@ -141,15 +139,6 @@ func TestSession(t *testing.T) {
 	} {
 		assert.Equal(t, want, Params{Algorithm: name}.Session(), name)
 	}
-}
-
-func TestNewCnonce(t *testing.T) {
-	got, err := NewCnonce(bytes.NewReader([]byte("\x00\x01\x02\x03\x04\x05\x06\xff more")))
-	require.NoError(t, err)
-	assert.Equal(t, "00010203040506ff", got)
-
-	_, err = NewCnonce(strings.NewReader("short"))
-	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
 }
 
 func TestCredentialsPrintNothing(t *testing.T) {

@@ -28,6 +28,10 @@ type HTTPProxy struct {
 	// that is empty lets everyone in.
 	User, Pass string
 
+	// Ask, when not nil, decides in the place of User and Pass: it returns
+	// what a 407 asks for, or nothing to let the request in.
+	Ask func(req *http.Request) (challenge string)
+
 	// ConnectAnswer, when not empty, is sent as it is to every CONNECT. A
 	// tunnel is opened after it only when it begins with a status of 200.
 	ConnectAnswer string
@@ -98,12 +102,14 @@ func (p *HTTPProxy) serve(conn net.Conn) {
 
 // answer answers one request, and says whether another may follow.
 func (p *HTTPProxy) answer(conn net.Conn, br *bufio.Reader, req *http.Request) bool {
-	switch {
-	case p.Hang:
+	if p.Hang {
 		_, _ = io.Copy(io.Discard, br)
 		return false
-	case !p.allowed(req):
-		return p.refuse(conn, req, http.StatusProxyAuthRequired)
+	}
+	if ask := p.challenge(req); ask != "" {
+		return p.refuse(conn, req, http.StatusProxyAuthRequired, "Proxy-Authenticate", ask)
+	}
+	switch {
 	case req.Method == http.MethodConnect:
 		p.tunnel(conn, br, req)
 		return false
@@ -113,21 +119,29 @@ func (p *HTTPProxy) answer(conn net.Conn, br *bufio.Reader, req *http.Request) b
 	return p.forward(conn, req)
 }
 
-// allowed says whether a request carries the credentials that are wanted.
-func (p *HTTPProxy) allowed(req *http.Request) bool {
+// challenge is what a request without the credentials that are wanted is
+// asked for.
+func (p *HTTPProxy) challenge(req *http.Request) string {
+	if p.Ask != nil {
+		return p.Ask(req)
+	}
 	want := "Basic " + base64.StdEncoding.EncodeToString([]byte(p.User+":"+p.Pass))
-	return p.User == "" || req.Header.Get("Proxy-Authorization") == want
+	if p.User == "" || req.Header.Get("Proxy-Authorization") == want {
+		return ""
+	}
+	return `Basic realm="tests"`
 }
 
-// refuse answers with an error of the proxy's own.
-func (p *HTTPProxy) refuse(conn net.Conn, req *http.Request, status int) bool {
+// refuse answers with an error of the proxy's own, and with the fields that are
+// named and valued in turn.
+func (p *HTTPProxy) refuse(conn net.Conn, req *http.Request, status int, fields ...string) bool {
 	text := http.StatusText(status)
 	res := &http.Response{
 		StatusCode: status, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{},
 		Body: io.NopCloser(strings.NewReader(text)), ContentLength: int64(len(text)),
 	}
-	if status == http.StatusProxyAuthRequired {
-		res.Header.Set("Proxy-Authenticate", `Basic realm="tests"`)
+	for i := 0; i < len(fields); i += 2 {
+		res.Header.Set(fields[i], fields[i+1])
 	}
 	_, _ = io.Copy(io.Discard, req.Body)
 	return res.Write(conn) == nil

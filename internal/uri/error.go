@@ -1,6 +1,9 @@
 package uri
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // A Kind says what is wrong with a URL. Each corresponds to the exception of
 // the same name in Requests.
@@ -84,7 +87,7 @@ func printable(s string) string {
 		case r == '\t':
 			b.WriteString(`\t`)
 		case r < ' ' || r == 0x7f:
-			b.Write([]byte{'\\', 'x', upperHex[r>>4], upperHex[r&15]})
+			fmt.Fprintf(&b, `\x%02x`, r)
 		default:
 			b.WriteRune(r)
 		}

@@ -14,6 +14,7 @@ func TestErrorText(t *testing.T) {
 		{"http://*.a/", "Invalid URL 'http://*.a/': URL has an invalid label."},
 		{"http://u:secret@a:x/", "Invalid URL 'http://***@a:x/': Failed to parse: the port is not a number from 0 to 65535."},
 		{"http://[zz]/\n", `Invalid URL 'http://[zz]/\n': Failed to parse: the brackets do not hold an IPv6 address.`},
+		{"http://[z\r\tz]/\x7f", `Invalid URL 'http://[z\r\tz]/\x7f': Failed to parse: the brackets do not hold an IPv6 address.`},
 		{"x\xff", "Invalid URL 'x\uFFFD': Failed to parse: the text is not UTF-8."},
 		{"a:\x00", `Invalid URL 'a:\x00': Failed to parse: the text has control characters.`},
 	}

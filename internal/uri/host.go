@@ -96,7 +96,7 @@ func mapHost(host string) (text, reason string) {
 		return "", badHost
 	case isASCII(host):
 		return host, ""
-	case len(host) > maxHost:
+	case len(host) > maxHost*utf8.UTFMax:
 		return "", badLabel
 	}
 	mapped, err := idna.New(idna.MapForLookup()).ToUnicode(host)
@@ -121,12 +121,9 @@ func normalizeIPv6(host string) (text, reason string) {
 	return "[" + addr + "%25" + zone + "]", ""
 }
 
-// cutZone returns the address and the unescaped zone of an IPv6 literal in
-// brackets. A zone is made of unreserved characters (RFC 6874 section 2).
+// cutZone returns the address and the unescaped zone of an IPv6 literal with
+// its brackets. A zone is made of unreserved characters (RFC 6874 section 2).
 func cutZone(host string) (addr, zone string, ok bool) {
-	if len(host) < 2 || host[0] != '[' || host[len(host)-1] != ']' {
-		return "", "", false
-	}
 	addr, zone, found := strings.Cut(host[1:len(host)-1], "%")
 	if found {
 		zone = unescape(strings.TrimPrefix(zone, "25"))

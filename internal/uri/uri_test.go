@@ -84,6 +84,32 @@ func TestURLParts(t *testing.T) {
 	}
 }
 
+// TestHostPort: the authority as the URL's parts have it, however it is written.
+func TestHostPort(t *testing.T) {
+	base := prepared(t, "http://base.test/")
+	tests := map[string]string{
+		"http://a.test/a.test:80":     "a.test",
+		"http://a.test:80/":           "a.test:80",
+		"http://a.test:0/":            "a.test",
+		"http://a.test:/":             "a.test",
+		"http://a.test:008/":          "a.test:8",
+		"http://A.test:80":            "a.test:80",
+		"http://u:p@a.test:80/":       "a.test:80",
+		"http://u:p@a.test?x":         "a.test",
+		"http://@a.test:80/":          "a.test:80",
+		"http://a.test@a.test.b.test": "a.test.b.test",
+		"http://[::1]/":               "[::1]",
+		"http://[::A]:80/":            "[::a]:80",
+		"http://[fe80::1%25En0]:80/":  "[fe80::1%En0]:80",
+	}
+	for text, want := range tests {
+		u, err := Resolve(base, text) // which leaves the text as it is
+		if got := u.HostPort(); err != nil || got != want {
+			t.Errorf("%q: got %q, %v want %q", text, got, err, want)
+		}
+	}
+}
+
 func TestURLFields(t *testing.T) {
 	got := prepared(t, "HTTPS://us er:p@A.test:08443/p/./q?x=é#f g")
 	want := URL{
@@ -261,6 +287,7 @@ func TestParseProxy(t *testing.T) {
 		{"", "<InvalidProxyURL>"},
 		{" http://p", "<InvalidProxyURL>"},
 		{"http://p\r\nX: y", "<InvalidProxyURL>"},
+		{"http://.", "<InvalidURL>"},
 		{"http://p:99999", "<InvalidURL>"},
 		{"http://p:x", "<InvalidURL>"},
 		{"http://[::1", "<InvalidURL>"},
@@ -366,6 +393,75 @@ func TestHostConfusion(t *testing.T) {
 		}
 		if seen, err := url.Parse(u.Text); err == nil && seen.Hostname() != want {
 			t.Errorf("%q: net/url sees %q in %q, want %q", raw, seen.Hostname(), u.Text, want)
+		}
+	}
+}
+
+// TestInternationalHosts: the labels are those of the reference's IDNA 2008,
+// and what it refuses is refused.
+func TestInternationalHosts(t *testing.T) {
+	const refused = ""
+	tests := map[string]string{
+		// Lower case that hangs on what stands around the letter.
+		"\u0130": "xn--i-9bb",
+		"\u03a3": "xn--4xa", "\u03b1\u03a3": "xn--mxa8a", "\u03b1\u03a3\u03b1": "xn--mxaa7c", "\u03a3a": "xn--a-zmb",
+		"a-\u03a3": "xn--a--wbc", "\u03b1-\u03a3": "xn----ylb9c", "1\u03a3": "xn--1-0mb",
+		"\u03b1\u0327\u03a3": "xn--ota9ywb", "\u03b1\u03a3\u0327": "xn--ota9yvb", "\u03b1\u03a3\u0327\u03b1": "xn--ota9yb4e",
+		"\u03b1\u03a31": "xn--1-ylb5c", "\u03b1\u0345\u03a3": refused, "\u03b1'\u03a3": refused,
+		// Exceptions of RFC 5892, section 2.6.
+		"\u06fd": "xn--qmb", "\u06fe": "xn--rmb", "\u0f0b": "xn--nbd", "\u3007": "xn--w6j", "\u0640": refused, "\u06e9": refused,
+		// Digits of one set, where digits may stand at all.
+		"\u06f0": "xn--dmb", "\u0628\u0661": "xn--ngb8i", "\u0628\u06f1": "xn--ngb61b",
+		"\u0660": refused, "a\u0661": refused, "\u0628\u06f1\u0661": refused, "\u0628\u0661\u06f1": refused,
+		// Characters with a context, RFC 5892, appendix A.
+		"l\u00b7l": "xn--ll-0ea", "\u00fc\u00b7\u00fc": refused,
+		"\u0375\u03b1": "xn--wva4j", "\u0375a": refused, "\u05d0\u05f3": "xn--4db4e", "\u00fc\u05f3": refused,
+		"\u30a2\u30fb": "xn--cckzj", "\u00fc\u30fb": refused,
+		// A label of 63 bytes is the longest.
+		strings.Repeat("ü", 57):          "xn--td" + strings.Repeat("a", 57),
+		strings.Repeat("ü", 58):          refused,
+		strings.Repeat("\U00020000", 64): refused,
+	}
+	for label, want := range tests {
+		if want != refused {
+			want = "http://" + want + ".test/"
+		} else {
+			want = "<InvalidURL>"
+		}
+		if got := outcome(Prepare("http://"+label+".test/", nil, "")); got != want {
+			t.Errorf("%+q: got %q want %q", label, got, want)
+		}
+	}
+
+	// So is a name of 253 bytes, although each label of a longer one would do.
+	for end, ok := range map[string]bool{"abc": true, "abcd": false} {
+		host := strings.Repeat("xü.", 25) + end // xn--x-xha is 9 bytes
+		_, err := Prepare("http://"+host+"/", nil, "")
+		if (err == nil) != ok {
+			t.Errorf("%q: got %v", end, err)
+		}
+	}
+}
+
+// TestHostsOfOtherSchemes: those that merely begin with http keep what they
+// have, if it can be a host.
+func TestHostsOfOtherSchemes(t *testing.T) {
+	long := strings.Repeat("ü", 57)
+	tests := map[string]string{
+		"http+unix://%2Ftmp%2FX.sock/p":                    "http+unix://%2Ftmp%2FX.sock/p",
+		"httpx://[2001:DB8::1]:80/":                        "httpx://[2001:db8::1]:80/",
+		"httpx://[a.test]/":                                "<InvalidURL>",
+		"httpx://a%zz/":                                    "<InvalidURL>",
+		"httpx://\u2460.ü/":                                "httpx://1.xn--tda/",
+		"httpx://xn--a.ü/":                                 "<InvalidURL>", // an A-label of nothing
+		"httpx://\u00fc\u2260.test/":                       "<InvalidURL>",
+		"httpx://" + strings.Repeat(long+".", 3) + "test/": "httpx://" + strings.Repeat("xn--td"+strings.Repeat("a", 57)+".", 3) + "test/",
+		"httpx://" + strings.Repeat(long+".", 4) + "test/": "<InvalidURL>",
+		"httpx://" + strings.Repeat("ü.", 1<<10) + "test/": "<InvalidURL>",
+	}
+	for raw, want := range tests {
+		if got := outcome(Prepare(raw, nil, "")); got != want {
+			t.Errorf("%q: got %q want %q", raw, got, want)
 		}
 	}
 }

@@ -341,38 +341,6 @@ func TestOnCloseRunsOnce(t *testing.T) {
 	require.NoError(t, New(&fakeSocket{}).Close())
 }
 
-// A request that may be lost goes out without a look at the socket; one that
-// was lost goes over no connection that served others.
-func TestTermsOfReuse(t *testing.T) {
-	client, server := tcpPair(t)
-	server.Close()
-	_, err := client.Read(make([]byte, 1)) // the end has arrived then
-	require.ErrorIs(t, err, io.EOF)
-	tests := []struct {
-		name  string
-		terms Terms
-		want  error
-	}{
-		{"new", 0, nil},
-		{"new, after a loss", Again, nil},
-		{"reused", Reused, ErrStale},
-		{"reused, replayable", Reused | Replayable, nil},
-		{"reused, after a loss", Reused | Again, ErrStale},
-		{"reused, replayable, after a loss", Reused | Replayable | Again, ErrStale},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			raw := &fakeSocket{room: -1}
-			c := New(client)
-			c.Conn = raw // what is written is of no matter to the socket
-			c.Arm(fixedHead(ourHead), tt.terms)
-			_, err := c.Write([]byte(theirHead))
-			assert.ErrorIs(t, err, tt.want)
-			assert.Equal(t, tt.want == nil, raw.wrote.Len() > 0)
-		})
-	}
-}
-
 // A connection whose reader has failed serves no other request.
 func TestDeadAfterFailedRead(t *testing.T) {
 	raw := &fakeSocket{room: -1, end: io.EOF}

@@ -1,0 +1,233 @@
+//go:build unix
+
+package requests_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-9ea40bd3/requests"
+	"github.com/seed-9ea40bd3/requests/internal/testserver"
+)
+
+// Challenges of proxies.
+const (
+	askProxy = `Digest realm="proxy", nonce="n1", qop="auth"`
+	askAgain = `Digest realm="proxy", nonce="n2", qop="auth", stale=true`
+)
+
+// askInTurn is a proxy's script: it asks for these, and then lets all in.
+func askInTurn(challenges ...string) func(*http.Request) string {
+	var n atomic.Int64
+	return func(*http.Request) string {
+		if i := int(n.Add(1)) - 1; i < len(challenges) {
+			return challenges[i]
+		}
+		return ""
+	}
+}
+
+// The user and password of a proxy's URL go by Basic at once, and by Digest
+// where the proxy asks for that: to one that forwards and to one that tunnels.
+func TestProxyDigest(t *testing.T) {
+	const asked, stale = "Digest n1 00000001", "Digest n2 00000001"
+	tests := []struct {
+		name string
+		user string // with the password in the proxy's URL
+		asks []string
+		sent []string // the credentials of each request to the proxy
+		ok   bool
+	}{
+		{"asked for nothing", "u:p@", nil, []string{"Basic"}, true},
+		{"asked for Digest", "u:p@", []string{askProxy}, []string{"Basic", asked}, true},
+		{"stale nonce", "u:p@", []string{askProxy, askAgain}, []string{"Basic", asked, stale}, true},
+		{"stale at once", "u:p@", []string{askAgain}, []string{"Basic", stale}, true},
+		{"stale for ever", "u:p@", []string{askProxy, askAgain, askAgain, askAgain}, []string{"Basic", asked, stale}, false},
+		{"refused", "u:p@", []string{askProxy, askProxy, askProxy}, []string{"Basic", asked}, false},
+		{"asked for Basic", "u:p@", []string{`Basic realm="proxy"`}, []string{"Basic"}, false},
+		{"asked for what is not known", "u:p@", []string{`Digest realm="proxy", nonce="n", algorithm=ROT13`}, []string{"Basic"}, false},
+		{"nobody to answer for", "", []string{askProxy}, []string{""}, false},
+	}
+	for _, url := range []string{"http://a.test/x?y", "https://a.test/x?y"} {
+		secure := strings.HasPrefix(url, "https:")
+		for _, tt := range tests {
+			t.Run(url[:strings.Index(url, ":")]+" "+tt.name, func(t *testing.T) {
+				w := newWorld(t)
+				origins := []*site{w.at("http://a.test"), w.at("https://a.test")}
+				p := (&testserver.HTTPProxy{Hosts: w.hosts, Ask: askInTurn(tt.asks...)}).Start(t)
+				r, err := w.session(requests.Proxy("all", "http://"+tt.user+p.Addr())).Get(t.Context(), url)
+				switch {
+				case tt.ok:
+					require.NoError(t, err)
+					assert.Equal(t, http.StatusOK, r.StatusCode)
+				case secure:
+					require.ErrorIs(t, err, requests.ErrProxy)
+				default:
+					require.NoError(t, err)
+					assert.Equal(t, http.StatusProxyAuthRequired, r.StatusCode)
+				}
+				var sent []string
+				for _, head := range p.Heads() {
+					sent = append(sent, proxyCredentials(t, head, secure))
+				}
+				assert.Equal(t, tt.sent, sent)
+				for _, o := range origins {
+					lacks(t, o.seen(), "Proxy-Authorization")
+				}
+			})
+		}
+	}
+}
+
+// proxyCredentials says in short which credentials a request to the proxy of
+// TestProxyDigest has, and checks them.
+func proxyCredentials(t *testing.T, head string, secure bool) string {
+	t.Helper()
+	method, uri := "GET", "http://a.test/x?y"
+	if secure {
+		method, uri = "CONNECT", "a.test:443"
+	}
+	require.True(t, strings.HasPrefix(head, method+" "+uri+" "), "%q", head)
+	values := valuesOf(head, "Proxy-Authorization")
+	switch {
+	case len(values) == 0:
+		return ""
+	case values[0] == basic("u", "p"):
+		return "Basic"
+	}
+	require.Len(t, values, 1)
+	p := digestParams(t, values[0])
+	assert.Equal(t, uri, p["uri"])
+	assert.Equal(t, digestResponse(p, method, ""), p["response"])
+	return fmt.Sprintf("Digest %s %s", p["nonce"], p["nc"])
+}
+
+// A proxy's nonce is kept with its connections, and counted.
+func TestProxyDigestIsKept(t *testing.T) {
+	for _, scheme := range []string{"http", "https"} {
+		t.Run(scheme, func(t *testing.T) {
+			w := newWorld(t)
+			p := (&testserver.HTTPProxy{Hosts: w.hosts, Ask: askInTurn(askProxy)}).Start(t)
+			s := w.session(requests.Proxy("all", "http://u:p@"+p.Addr()))
+			for _, host := range []string{"a.test", "b.test", "c.test"} {
+				w.at(scheme + "://" + host)
+				get(t, s, scheme+"://"+host+"/")
+			}
+			heads := p.Heads()
+			require.Len(t, heads, 4)
+			for i, head := range heads[1:] {
+				values := valuesOf(head, "Proxy-Authorization")
+				require.Len(t, values, 1)
+				assert.Equal(t, fmt.Sprintf("%08x", i+1), digestParams(t, values[0])["nc"])
+			}
+		})
+	}
+}
+
+// A body that can be sent only once is not there to answer a challenge.
+func TestProxyDigestAndBodySentOnce(t *testing.T) {
+	w := newWorld(t)
+	a := w.at("http://a.test")
+	p := (&testserver.HTTPProxy{Hosts: w.hosts, Ask: askInTurn(askProxy)}).Start(t)
+	body := requests.Body(iotest.OneByteReader(strings.NewReader("text")))
+	r, err := w.session(requests.Proxy("all", "http://u:p@"+p.Addr())).Post(t.Context(), "http://a.test/", body)
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusProxyAuthRequired, r.StatusCode)
+	assert.Len(t, p.Heads(), 1)
+	assert.Empty(t, a.seen())
+}
+
+// A user that no header can carry is refused before the proxy is asked.
+func TestProxyUserThatCannotBeSent(t *testing.T) {
+	for _, user := range []string{"u%0D%0AX-Injected:p@", "u%3Av:p@", "u:p%00@"} {
+		for _, url := range []string{"http://a.test/", "https://a.test/"} {
+			w := newWorld(t)
+			p := (&testserver.HTTPProxy{Hosts: w.hosts}).Start(t)
+			_, err := w.session(requests.Proxy("all", "http://"+user+p.Addr())).Get(t.Context(), url)
+			require.ErrorIs(t, err, requests.ErrInvalidHeader, "%s by %s", url, user)
+			assert.Empty(t, p.Heads(), "%s by %s", url, user)
+		}
+	}
+}
+
+// Where the name is looked up here, the proxy is told an address that it can
+// take, or nothing.
+func TestSOCKSAddresses(t *testing.T) {
+	none := &net.DNSError{Err: "no such host", Name: "a.test", IsNotFound: true}
+	tests := []struct {
+		scheme, addrs string // the addresses of the name, or none
+		want          string
+	}{
+		{"socks4", "2001:db8::1 10.9.9.9", "10.9.9.9"},
+		{"socks4", "::ffff:10.9.9.9", "10.9.9.9"},
+		{"socks4", "2001:db8::1", ""},
+		{"socks4", "", ""},
+		{"socks5", "2001:db8::1 10.9.9.9", "2001:db8::1"},
+		{"socks5", "::ffff:10.9.9.9", "10.9.9.9"},
+		{"socks5", "", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.scheme+" "+tt.addrs, func(t *testing.T) {
+			w := newWorld(t)
+			w.at("http://a.test")
+			for _, addr := range []string{"10.9.9.9:80", "[2001:db8::1]:80"} {
+				w.hosts[addr] = w.hosts["a.test:80"]
+			}
+			p := (&testserver.SOCKSProxy{Hosts: w.hosts}).Start(t)
+			a := &requests.HTTPAdapter{Resolve: func(context.Context, string) ([]netip.Addr, error) {
+				var addrs []netip.Addr
+				for text := range strings.FieldsSeq(tt.addrs) {
+					addrs = append(addrs, netip.MustParseAddr(text))
+				}
+				if addrs == nil {
+					return nil, none
+				}
+				return addrs, nil
+			}}
+			_, err := w.sessionOn(a, requests.Proxy("all", tt.scheme+"://"+p.Addr())).Get(t.Context(), "http://a.test/")
+			if tt.want == "" {
+				require.ErrorIs(t, err, requests.ErrProxy)
+				failed, ok := errors.AsType[*net.DNSError](err)
+				require.True(t, ok, "%v", err)
+				assert.Equal(t, "a.test", failed.Name)
+				assert.True(t, failed.IsNotFound)
+				for _, r := range p.Requests() {
+					assert.Empty(t, r.Raw, "told of a name that it cannot take")
+				}
+				return
+			}
+			require.NoError(t, err)
+			require.Len(t, p.Requests(), 1)
+			assert.Equal(t, tt.want, p.Requests()[0].IP.String())
+		})
+	}
+}
+
+// ProxyBasic is for a proxy that forwards, and for nobody else.
+func TestProxyBasicOverProxies(t *testing.T) {
+	w := newWorld(t)
+	origins := []*site{w.at("http://a.test"), w.at("https://a.test")}
+	p := (&testserver.HTTPProxy{Hosts: w.hosts}).Start(t)
+	s := w.session(requests.Proxy("all", p.URL()))
+	for _, url := range []string{"http://a.test/", "https://a.test/"} {
+		get(t, s, url, requests.Auth(&requests.ProxyBasic{Username: "u", Password: "p"}))
+	}
+	require.Len(t, p.Heads(), 2)
+	assert.Equal(t, []string{basic("u", "p")}, valuesOf(p.Heads()[0], "Proxy-Authorization"))
+	lacks(t, p.Heads()[1:], "Proxy-Authorization")
+	for _, o := range origins {
+		require.Len(t, o.seen(), 1)
+		lacks(t, o.seen(), "Proxy-Authorization")
+	}
+}
