@@ -25,17 +25,6 @@ func give(t testing.TB, j *CookieJar, url string, lines ...string) []*http.Cooki
 	return j.receive(stateURL(t, url), lines, j.clock())
 }
 
-// put stores a cookie that a jar has given out, as it is.
-func (j *CookieJar) put(c *http.Cookie) {
-	now, lim := j.clock(), j.Limits.bounds()
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.store.put(cookieRecord{
-		cookieKey: cookieKey{c.Domain, c.Path, c.Name}, value: c.Value, expires: c.Expires,
-		secure: c.Secure, httpOnly: c.HttpOnly, sameSite: c.SameSite,
-	}, lim, now)
-}
-
 // ask returns the Cookie header for a request to the URL.
 func ask(t testing.TB, j *CookieJar, url string) string {
 	t.Helper()

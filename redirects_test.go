@@ -407,3 +407,15 @@ func TestRedirectHooksSeeEachHop(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"302", "200"}, seen)
 }
+
+// A netrc entry at a redirect that Basic cannot carry is an error, and nothing
+// goes out with half of it.
+func TestRedirectToBadNetrcEntry(t *testing.T) {
+	s := loopSession(t)
+	withNetrc(t, s, "machine b.test login a:b password secret")
+	p, err := s.Prepare(t.Context(), NewRequest("GET", "http://a.test/"))
+	require.NoError(t, err)
+	_, err = s.redirect(t.Context(), p, http.StatusFound, "http://b.test/")
+	require.ErrorIs(t, err, ErrInvalidHeader)
+	assert.NotContains(t, err.Error(), "secret")
+}
