@@ -31,6 +31,7 @@ func (a *HTTPAdapter) retrying(ctx context.Context, t *trip) (*Response, error) 
 		if !verdict.again {
 			return settled(r, err, verdict, &state)
 		}
+		// RTY-8, mended: urllib3 sends a generator again, empty.
 		if !p.Body.Replayable() {
 			return nil, unrewindable(r, err, &state)
 		}
@@ -103,6 +104,7 @@ func failureClassOf(err error) failureClass {
 		return failOther // urllib3 takes it for neither a connect nor a read
 	case e.dialled && !e.Is(ErrSSL) && !errors.As(err, &refused):
 		return failConnect
+	// RTY-9: TLS counts as other, and is tried again with any method.
 	case e.Is(ErrSSL), e.dialled:
 		return failOther
 	case e.Is(ErrReadTimeout), e.Is(ErrConnection):

@@ -41,9 +41,9 @@ func (r *cookieRecord) plain() *http.Cookie {
 // cookieEntry is a stored cookie and its places in the lists that hold it.
 type cookieEntry struct {
 	cookieRecord
-	group *cookieGroup
-	place *cookiePlace
-	seq   uint64 // order of creation; replacing a cookie keeps it
+	group *cookieGroup // of its domain
+	place *cookiePlace // of its domain and path
+	seq   uint64       // order of creation; replacing a cookie keeps it
 	links [cookieLists]cookieLink
 }
 
@@ -92,9 +92,9 @@ func (l *cookieList) remove(e *cookieEntry, kind int) {
 // cookieSite holds the cookies of one domain, host-only ones and those with a
 // Domain attribute.
 type cookieSite struct {
-	groups [2]*cookieGroup
-	lru    [2]cookieList // [1]: the Secure ones, which a flood of others must not drive out (6265bis 5.7)
-	len    int
+	groups [2]*cookieGroup // [1]: those with a Domain attribute
+	lru    [2]cookieList   // [1]: the Secure ones, which a flood of others must not drive out (6265bis 5.7)
+	len    int             // of both groups, for the limit of a host
 }
 
 // cookieGroup holds the cookies of one key domain by path.
@@ -130,6 +130,8 @@ func (x *pathIndex[T]) put(path string, v T) {
 // until it returns false. A request's path has few prefixes that end at a
 // slash; where the index has fewer paths still, those are tried instead.
 func (x *pathIndex[T]) match(request string, visit func(T) bool) {
+	// A request's path may be as long as an attacker likes: what is longer than
+	// any path of the index matches none by itself.
 	head := request[:min(len(request), x.longest+1)]
 	if len(x.byPath) <= 2*strings.Count(head, "/") {
 		for path, v := range x.byPath {
@@ -171,10 +173,10 @@ type cookieStore struct {
 	count  atomic.Int64 // of cookies; may be read without the lock
 	byKey  map[cookieKey]*cookieEntry
 	byName map[string]*cookieList
-	sites  map[string]*cookieSite // by domain without a leading dot
-	secure map[secureKey]*pathIndex[int]
-	lru    cookieList
-	seq    uint64
+	sites  map[string]*cookieSite        // by domain without a leading dot
+	secure map[secureKey]*pathIndex[int] // how many Secure cookies, for shadowsSecure
+	lru    cookieList                    // all, the least recently used first
+	seq    uint64                        // the last number that next gave
 	// purgeAt is the size at which expired cookies are looked for. It doubles
 	// with what is left, so that the cost of looking is spread over the
 	// insertions.
@@ -190,6 +192,8 @@ func (s *cookieStore) next() uint64 {
 // put stores r in the place of the cookie of its key, or as the newest, and
 // keeps to the limits. It reports false where the limits left no room for it.
 func (s *cookieStore) put(r cookieRecord, lim cookieBounds, now time.Time) bool {
+	// CK-11: domain, path and name are the key; a cookie that differs in one of
+	// them is another.
 	if e := s.byKey[r.cookieKey]; e != nil {
 		s.replace(e, r) // no more cookies than before: no limit to look at
 		return true

@@ -51,6 +51,7 @@ func (j *CookieJar) header(dst []byte, extra []*http.Cookie, u cookieURL, rules 
 	if len(extra) == 0 && j.Len() == 0 {
 		return dst
 	}
+	// The clock is the caller's in tests: it is not asked under the lock.
 	now, limit := j.clock(), j.Limits.bounds().headerBytes
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -197,6 +198,7 @@ func fitHeader(matches []sentCookie, limit int) []sentCookie {
 	}
 	// "; " stands before each cookie but the first.
 	for i := len(matches) - 1; i >= 0 && total-2 > limit; i-- {
+		// Servers fill a jar; what the caller put in is always sent.
 		if c := &matches[i]; c.entry != nil && c.domain != "" {
 			total -= c.size()
 			c.drop = true

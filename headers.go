@@ -26,6 +26,7 @@ type Headers struct {
 	fields []headerField
 }
 
+// headerField is one field, or the mark that a name is to be left out.
 type headerField struct {
 	name  string
 	value string

@@ -293,6 +293,8 @@ func (s *retryState) onError(class failureClass, a Attempt, random float64) retr
 		count = &s.read
 	}
 	a.StatusCode, a.Location = 0, ""
+	// RTY-2: one count for the reason and the total for all of them; both must
+	// have something left.
 	if s.spend(count, a) {
 		return retryVerdict{again: true, wait: s.backoff(random)}
 	}
@@ -306,6 +308,8 @@ func (s *retryState) onError(class failureClass, a Attempt, random float64) retr
 // a.Location. The values are those of all its Retry-After lines, now is when
 // it came, and the random number is in [0, 1).
 func (s *retryState) onStatus(a Attempt, retryAfter []string, now time.Time, random float64) retryVerdict {
+	// Two lines join to what is neither seconds nor a date: a server that says
+	// two things is not believed.
 	after := strings.Join(retryAfter, ", ")
 	if !s.policy.allows(a.Method) || !s.retriesStatus(a.StatusCode, after != "") {
 		return retryVerdict{}
@@ -384,6 +388,7 @@ func backoff(k int, factor, jitter, limit time.Duration, random float64) time.Du
 	return time.Duration(max(wait, 0))
 }
 
+// orDefault is d, or the default where d is unset.
 func orDefault(d, def time.Duration) time.Duration {
 	if d == 0 {
 		return def

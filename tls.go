@@ -32,6 +32,8 @@ type TLSVerify struct {
 
 func (v TLSVerify) isZero() bool { return v == TLSVerify{} }
 
+// check refuses two settings at once: which of them should win is anyone's
+// guess, and a wrong guess trusts too much.
 func (v TLSVerify) check() error {
 	n := 0
 	for _, set := range [...]bool{v.Always, v.Skip, v.CABundle != "", v.Roots != nil} {
@@ -100,6 +102,7 @@ func (c ClientCert) load() (*tls.Certificate, error) {
 			return nil, sslError("client key", keyFile, err)
 		}
 	}
+	// Go cannot read these; its own error would say nothing of why.
 	if encryptedKey(keyPEM) {
 		return nil, sslError("client key", keyFile, errEncryptedKey)
 	}
@@ -174,6 +177,7 @@ func addCerts(pool *x509.CertPool, path string) (int, error) {
 		if block, data = pem.Decode(data); block == nil {
 			return n, nil
 		}
+		// Keys and parameters may stand in the same file; they are not for us.
 		if block.Type != "CERTIFICATE" && block.Type != "TRUSTED CERTIFICATE" {
 			continue
 		}
@@ -215,6 +219,7 @@ func (s TLSSettings) config(verify TLSVerify, cert ClientCert) (*tls.Config, err
 		if err != nil {
 			return nil, err
 		}
+		// After the usual verification, which a pin adds to and does not replace.
 		c.VerifyConnection = func(cs tls.ConnectionState) error { return checkPins(cs, pins) }
 	}
 	return c, nil
