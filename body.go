@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"iter"
+	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -25,6 +26,8 @@ type Payload struct {
 	inMem  bool
 	length int64 // -1 where it is not known
 	blocks bool  // each piece read is a chunk of its own
+
+	trailer http.Header // sent after the chunks; may be filled in until then
 
 	opener func() (io.ReadCloser, error) // opens it anew each time
 

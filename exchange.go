@@ -198,7 +198,7 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 		req.Header = replayableHeader
 	}
 	if p.Body.Len() != 0 {
-		req.Trailer = p.trailer
+		req.Trailer = p.Body.trailer
 		if err := t.attach(req); err != nil {
 			return nil, err
 		}

@@ -23,6 +23,9 @@ func inRequest(p *PreparedRequest, step string, err error) error {
 	var e *Error
 	if !errors.As(err, &e) {
 		e = &Error{kind: ErrRequest, Err: err}
+		if errors.Is(err, context.DeadlineExceeded) {
+			e.kind = ErrTimeout // of an auth, a hook or an adapter of the caller's
+		}
 	}
 	filled := *e
 	if filled.Op == "" {

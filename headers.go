@@ -263,6 +263,8 @@ func (h *Headers) put(f headerField) {
 		h.fields = append(h.fields, f)
 		return
 	}
+	// A name that was secret stays so, whoever sets it anew.
+	f.bound = f.bound || h.fields[at].bound
 	h.fields[at] = f
 	if len(h.fields) == at+1 {
 		return

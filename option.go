@@ -190,11 +190,7 @@ func (o *pairOption) fill(r *Request, omit bool) error {
 
 // setProxy sets one proxy in a copy of the map, which may be shared.
 func (r *Request) setProxy(key, url string) {
-	r.Proxies = maps.Clone(r.Proxies)
-	if r.Proxies == nil {
-		r.Proxies = ProxyMap{}
-	}
-	r.Proxies[key] = url
+	r.Proxies = r.Proxies.with(key, url)
 }
 
 func (o *pairOption) addTo(fs *Fields) {
@@ -209,9 +205,9 @@ func (o *pairOption) addTo(fs *Fields) {
 func (o *pairOption) leaveOut(r *Request) {
 	switch o.kind {
 	case pairParam:
-		r.Params.Add(o.key)
+		omitField(&r.Params, o.key)
 	case pairForm:
-		r.Form.Add(o.key)
+		omitField(&r.Form, o.key)
 	case pairHeader, pairHeaderBytes, pairSecret:
 		r.Headers.Omit(o.key)
 	case pairCookie:
@@ -235,10 +231,21 @@ func newPair(kind pairKind, key string, values []string) Option {
 	return &pairOption{kind: kind, key: key, more: append([]string{}, values...)}
 }
 
-// omitAll marks the names of fs as ones to be left out.
+// omitField leaves out a name: what was given before, and what the session has.
+func omitField(dst *Fields, name string) {
+	kept := make(Fields, 0, len(*dst)+1) // the caller may hold the other
+	for _, f := range *dst {
+		if f.Name != name {
+			kept = append(kept, f)
+		}
+	}
+	*dst = append(kept, Field{Name: name, Omit: true})
+}
+
+// omitAll leaves out the names of fs.
 func omitAll(dst *Fields, fs Fields) {
 	for _, f := range fs {
-		dst.Add(f.Name)
+		omitField(dst, f.Name)
 	}
 }
 
@@ -382,6 +389,6 @@ func (s Settings) fill(r *Request, omit bool) error {
 		maps.Copy(proxies, s.Proxies)
 	}
 	r.Settings = mergeSettings(r.Settings, s)
-	r.Proxies = proxies
+	r.Proxies, r.environment = proxies, s.environment
 	return nil
 }

@@ -37,8 +37,6 @@ type PreparedRequest struct {
 	since   uint64         // where the jar stood when they were given
 	host    string         // of the URL that the caller gave: whose are cookies
 
-	trailer http.Header // sent after a body in chunks; filled in until then
-
 	room [usualFields]headerField // of Headers, as long as they fit
 
 	redirected    bool // it follows another request, by a redirect

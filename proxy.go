@@ -170,6 +170,14 @@ func (r proxyRules) merge(scheme, host, port string) ProxyMap {
 	return merged
 }
 
+// with is a copy of m in which key has a value.
+func (m ProxyMap) with(key, value string) ProxyMap {
+	out := make(ProxyMap, len(m)+1)
+	maps.Copy(out, m)
+	out[key] = value
+	return out
+}
+
 // only is a new map of what m says of a scheme, be it of all.
 func (m ProxyMap) only(scheme string) ProxyMap {
 	scheme = strings.ToLower(scheme)

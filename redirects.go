@@ -61,7 +61,7 @@ func redirected(p *PreparedRequest, status int, to uri.URL) *PreparedRequest {
 	next.Method = redirectMethod(p.Method, status)
 	// RED-6: even where the method stays, as PUT does after a 301.
 	if !keepsBody(status) {
-		next.Body, next.trailer = nil, nil
+		next.Body = nil
 		for _, name := range [...]string{"Content-Length", "Content-Type", "Transfer-Encoding", "Trailer"} {
 			next.Headers.Del(name)
 		}

@@ -78,6 +78,8 @@ type Settings struct {
 	Limits Limits
 	// Guard keeps requests to the public internet. Default: none.
 	Guard *Guard
+
+	environment *mergedProxies // where Proxies come of [Session.MergeEnvironment]
 }
 
 // Timeouts limit waiting, each by itself. Nil is unset and zero waits for
@@ -237,7 +239,8 @@ func mergeSettings(session, call Settings) Settings {
 			Window:    eitherZero(call.Limits.Window, session.Limits.Window),
 			Drain:     eitherZero(call.Limits.Drain, session.Limits.Drain),
 		},
-		Guard: either(call.Guard, session.Guard),
+		Guard:       either(call.Guard, session.Guard),
+		environment: call.environment,
 	}
 }
 

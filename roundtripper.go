@@ -56,7 +56,8 @@ func (t roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	if from != nil {
 		c.settings.Proxies = t.s.proxies(p, &c.settings, true)
 	}
-	resp, err := c.send(req.Context(), p)
+	ctx, finish := limitTotal(req.Context(), valueOr(c.settings.Timeouts.Total, 0))
+	resp, err := c.send(ctx, finish, p)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +105,7 @@ func (t roundTripper) prepare(req *http.Request, from *Response) (*PreparedReque
 	}
 	p.addCookies(req.Header["Cookie"])
 	if len(req.Trailer) > 0 && p.Body.Len() < 0 {
-		p.trailer = req.Trailer
+		p.Body.trailer = req.Trailer
 		p.Headers.Set("Trailer", strings.Join(slices.Sorted(maps.Keys(req.Trailer)), ", "))
 	}
 	return p, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -13,14 +14,16 @@ import (
 )
 
 // Session keeps defaults, cookies and connections over requests. Its zero
-// value is ready to use and is what [NewSession] returns without options.
+// value is ready to use, and sends what one of [NewSession] without options
+// does.
 //
 // The fields may be read and changed before use. In use, a session may serve
 // many goroutines at once as long as no field is changed; the cookie jar and
 // the adapters lock for themselves. A session must not be copied.
 type Session struct {
-	// Headers are sent with every request, in this order. The zero value
-	// stands for [DefaultHeaders]; for none at all set [NewHeaders]().
+	// Headers are sent with every request, in this order. [NewSession] begins
+	// with [DefaultHeaders]. The zero value stands for them too, as long as no
+	// header is set in it; for none at all set [NewHeaders]().
 	Headers Headers
 	// Params are added to every URL.
 	Params Fields
@@ -169,14 +172,18 @@ type call struct {
 // request prepares and sends what was asked for, and does not keep r.
 func (s *Session) request(ctx context.Context, r *Request) (*Response, error) {
 	c := new(call)
+	// The limit holds for preparing too: an auth may ask a server for a token.
+	ctx, finish := limitTotal(ctx, valueOr(either(r.Timeouts.Total, s.Timeouts.Total), 0))
 	if err := s.prepare(ctx, &c.prepared, r); err != nil {
+		finish()
 		return nil, err
 	}
 	c.chain.session = s
 	if err := c.chain.settings.merge(s, &c.prepared, &r.Settings, true); err != nil {
+		finish()
 		return nil, err
 	}
-	return c.chain.send(ctx, &c.prepared)
+	return c.chain.send(ctx, finish, &c.prepared)
 }
 
 // Prepare makes a request ready to send with the session's state: headers,
@@ -234,8 +241,19 @@ func (s *Session) MergeEnvironment(url string, opts ...Option) (Settings, error)
 	}
 	var m callSettings
 	err := m.merge(s, p, &r.Settings, true)
+	// What the call leaves out stays left out when these are the call's.
+	for key, value := range r.Proxies {
+		if _, ok := m.Proxies[key]; value == proxyOmitted && !ok {
+			m.Proxies = m.Proxies.with(key, "")
+		}
+	}
+	m.environment = &mergedProxies{call: r.Proxies, result: maps.Clone(m.Proxies)}
 	return m.Settings, err
 }
+
+// mergedProxies are proxies that the environment has part in: a redirect asks
+// it anew, as long as nobody has changed the result.
+type mergedProxies struct{ call, result ProxyMap }
 
 // Send sends a prepared request. Options that say how to send may be given;
 // what they leave open is the session's. The environment's proxies count, its
@@ -262,7 +280,8 @@ func (s *Session) Send(ctx context.Context, p *PreparedRequest, opts ...Option) 
 	if err := c.settings.merge(s, p, &r.Settings, false); err != nil {
 		return nil, err
 	}
-	return c.send(ctx, p)
+	ctx, finish := limitTotal(ctx, valueOr(c.settings.Timeouts.Total, 0))
+	return c.send(ctx, finish, p)
 }
 
 // callSettings are the merged settings of a call, and what its redirects need
@@ -291,6 +310,9 @@ func (m *callSettings) merge(s *Session, p *PreparedRequest, call *Settings, bun
 	m.env = !s.IgnoreEnv && m.Guard == nil
 	m.sent = !bundle
 	m.Proxies = s.proxies(p, m, false)
+	if g := call.environment; g != nil && maps.Equal(g.result, call.Proxies) {
+		m.call, m.sent = g.call, false
+	}
 	return nil
 }
 
@@ -311,12 +333,11 @@ func (s *Session) jar() *CookieJar {
 }
 
 // send runs the pipeline of a call: the request and its redirects, each with
-// its adapter, hooks and cookies; then the body.
-func (c *chain) send(ctx context.Context, p *PreparedRequest) (*Response, error) {
+// its adapter, hooks and cookies; then the body. finish ends the limit on the
+// whole call, which holds for the body too: whoever reads it last calls it, we
+// or, under Stream, the caller by closing the response.
+func (c *chain) send(ctx context.Context, finish func(), p *PreparedRequest) (*Response, error) {
 	set := &c.settings
-	// The limit holds for the body too. Whoever reads it last ends the limit: we
-	// do, or under Stream the caller by closing the response.
-	ctx, finish := limitTotal(ctx, valueOr(set.Timeouts.Total, 0))
 	r, err := c.exchange(ctx, p)
 	if err == nil && valueOr(set.AllowRedirects, true) {
 		r, err = c.followAll(ctx, r)

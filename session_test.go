@@ -716,3 +716,66 @@ func TestHookReplacesAnswerToChallenge(t *testing.T) {
 	assert.Equal(t, 1, seen, "the refusal, as the hook saw it")
 	assert.Empty(t, r.History)
 }
+
+// Settings that MergeEnvironment returned have a redirect ask the environment
+// anew, as a verb's do, until somebody changes them; what was left out stays so.
+func TestSendOfMergedSettings(t *testing.T) {
+	var proxies []string
+	s := cannedSession(t, func(ctx context.Context, p *PreparedRequest, set Settings) (*Response, error) {
+		u, _ := selectProxy(p.target.Scheme, p.target.Host, set.Proxies)
+		proxies = append(proxies, u)
+		if p.target.Host == "a.test" {
+			return NewResponse(p, 302, "", NewHeaders("Location", "http://direct.test/"), nil), nil
+		}
+		return answerOK(ctx, p, set)
+	})
+	withEnviron(s, map[string]string{"http_proxy": "http://env", "no_proxy": "direct.test"})
+	p, err := s.Prepare(t.Context(), NewRequest("GET", "http://a.test/"))
+	require.NoError(t, err)
+	send := func(opts ...Option) []string {
+		t.Helper()
+		proxies = nil
+		_, err := s.Send(t.Context(), p, opts...)
+		require.NoError(t, err)
+		return proxies
+	}
+	merged, err := s.MergeEnvironment(p.URL)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"http://env", ""}, send(merged))
+	assert.Equal(t, []string{"http://env", ""}, send(), "without them")
+
+	merged.Proxies["http"] = "http://mine"
+	assert.Equal(t, []string{"http://mine", "http://mine"}, send(merged), "changed")
+
+	s.Proxies = ProxyMap{"http": "http://session"}
+	withEnviron(s, nil)
+	merged, err = s.MergeEnvironment(p.URL, Without(Proxy("http", "")))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"", ""}, send(merged), "left out")
+}
+
+// The limit on a whole call holds while it is prepared, and its error is a
+// timeout wherever it struck.
+func TestTotalTimeoutOfPreparing(t *testing.T) {
+	slow := AuthFunc(func(ctx context.Context, _ *PreparedRequest) error {
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	s := cannedSession(t, answerOK)
+	_, err := s.Get(t.Context(), "http://a.test/", Auth(slow), TotalTimeout(time.Millisecond))
+	require.ErrorIs(t, err, ErrTimeout)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+
+	s.Timeouts.Total = new(time.Millisecond)
+	_, err = s.Get(t.Context(), "http://a.test/", Auth(slow))
+	require.ErrorIs(t, err, ErrTimeout)
+	_, err = s.Get(t.Context(), "http://a.test/", TotalTimeout(0))
+	require.NoError(t, err)
+
+	s = cannedSession(t, func(ctx context.Context, _ *PreparedRequest, _ Settings) (*Response, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	})
+	_, err = s.Get(t.Context(), "http://a.test/", TotalTimeout(time.Millisecond))
+	require.ErrorIs(t, err, ErrTimeout, "in an adapter")
+}
