@@ -372,6 +372,7 @@ func TestAdvisory37_PasswordWithDelimiters(t *testing.T) {
 }
 
 func TestAdvisory38_ChallengesInLinearTime(t *testing.T) {
+	testserver.Timed(t)
 	for name, field := range map[string]string{
 		"commas":      "Basic" + strings.Repeat(", ", 1<<19),
 		"digests":     strings.Repeat(`Digest a="`, 50000),

@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-9ea40bd3/requests/internal/testserver"
 )
 
 // testNow is where the clock stands in these tests.
@@ -460,6 +462,7 @@ func TestCookieDates(t *testing.T) {
 // Long input must not cost more than reading it a few times: work that is
 // quadratic would take hours here.
 func TestSetCookieLinear(t *testing.T) {
+	testserver.Timed(t)
 	const size = 1 << 20
 	start := time.Now()
 	parseCookieDate(strings.Repeat("1", size))

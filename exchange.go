@@ -354,6 +354,7 @@ func (t *trip) attach(req *http.Request) error {
 
 // gotConn is told of the connection before the request is written to it.
 func (t *trip) gotConn(info httptrace.GotConnInfo) {
+	t.watch.rest() // of another connection, which lost the request
 	t.armed.Add(1)
 	t.reused = info.Reused
 	if t.conn != nil && t.sentBytes() {

@@ -18,6 +18,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-9ea40bd3/requests/internal/testserver"
 )
 
 // echoBody answers with the body of the request.
@@ -345,7 +347,7 @@ func (g *generated) Read(p []byte) (int, error) {
 // A part is streamed: a file larger than any memory we would want to use.
 func TestMultipartIsStreamed(t *testing.T) {
 	size := int64(1 << 30)
-	if testing.Short() || raceEnabled {
+	if testing.Short() || testserver.RaceDetector() {
 		size = 64 << 20
 	}
 	var received atomic.Int64

@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-9ea40bd3/requests/internal/testserver"
 )
 
 func TestSelectProxy(t *testing.T) {
@@ -243,6 +245,7 @@ func TestBypassProxy(t *testing.T) {
 }
 
 func TestBypassProxyIsLinear(t *testing.T) {
+	testserver.Timed(t)
 	start := time.Now()
 	for _, list := range []string{
 		strings.Repeat(",", 1<<17), strings.Repeat("a.test,", 1<<14), strings.Repeat(".", 1<<17),

@@ -17,6 +17,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-9ea40bd3/requests/internal/testserver"
 )
 
 // sentHeaders prepares a call of a session and returns its headers.
@@ -624,7 +626,7 @@ func TestCancelAtEachStage(t *testing.T) {
 
 // slack is a limit for this machine, which the race detector makes slow.
 func slack(d time.Duration) time.Duration {
-	if raceEnabled {
+	if testserver.RaceDetector() {
 		return 20 * d
 	}
 	return 5 * d

@@ -540,3 +540,25 @@ func TestInterimResponsesAreProgress(t *testing.T) {
 		assert.Equal(t, map[bool]string{false: "HTTP/2.0", true: "HTTP/1.1"}[plain], r.Proto)
 	}
 }
+
+// A request that one connection loses and another takes up is watched all the
+// while: the race detector sees whether that is safe.
+func TestWatchOverTwoConnections(t *testing.T) {
+	url := rawLoop(t, func(n int, c net.Conn, r *bufio.Reader) {
+		for i := range 2 {
+			if _, err := http.ReadRequest(r); err != nil {
+				return
+			}
+			if n == 0 && i == 1 {
+				time.Sleep(25 * time.Millisecond) // some looks of the watchdog's
+				return
+			}
+			_, _ = io.WriteString(c, okBody)
+		}
+	})
+	s := loopSession(t, ReadTimeout(40*time.Millisecond)) // a look each 10 ms
+	for range 2 {
+		_, err := s.Get(t.Context(), url)
+		require.NoError(t, err)
+	}
+}

@@ -133,18 +133,33 @@ func (w *Watch) Nothing() {
 	if err := goleak.Find(w.before); err != nil {
 		w.tb.Errorf("after the fault: goroutines are left: %v", err)
 	}
-	var now []string
+	var left []string
 	for wait := time.Duration(0); wait < watchLimit; wait += settleStep {
-		if now = descriptors(); len(now) <= len(w.files) {
+		if left = beyond(descriptors(), w.files); len(left) == 0 {
 			break
 		}
 		time.Sleep(settleStep)
 	}
-	if len(now) > len(w.files) {
-		w.tb.Errorf("after the fault: %d file descriptors, before it %d:\n%s", len(now), len(w.files), strings.Join(now, "\n"))
+	if len(left) > 0 {
+		w.tb.Errorf("after the fault: file descriptors are left:\n%s", strings.Join(left, "\n"))
 	}
-	left, err := filepath.Glob(filepath.Join(w.temp, "*"))
-	if err != nil || len(left) > 0 {
-		w.tb.Errorf("after the fault: temporary files are left: %v %v", left, err)
+	files, err := filepath.Glob(filepath.Join(w.temp, "*"))
+	if err != nil || len(files) > 0 {
+		w.tb.Errorf("after the fault: temporary files are left: %v %v", files, err)
 	}
+}
+
+// beyond returns what is in now and was not before, as often as it is too many.
+func beyond(now, before []string) []string {
+	known := map[string]int{}
+	for _, to := range before {
+		known[to]++
+	}
+	var left []string
+	for _, to := range now {
+		if known[to]--; known[to] < 0 {
+			left = append(left, to)
+		}
+	}
+	return left
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/seed-9ea40bd3/requests/internal/testserver"
 )
 
 func TestErrorText(t *testing.T) {
@@ -88,6 +90,7 @@ func TestErrorKeepsSecret(t *testing.T) {
 // TestLinear: a long run of what is costly to programs that look back at each
 // step takes a moment, not an hour.
 func TestLinear(t *testing.T) {
+	testserver.Timed(t)
 	const size = 1 << 17
 	base := prepared(t, "http://a.test/a/b")
 	start := time.Now()
