@@ -85,6 +85,7 @@ func (ca *CA) Issue(l Leaf) tls.Certificate {
 	ca.tb.Helper()
 	key, template := newKey(ca.tb), ca.template(l)
 	parent, signer, chain := ca.Cert, ca.key, ca.chain
+	// No authority has a part in it, and none of its certificates is served.
 	if l.SelfSigned {
 		parent, signer, chain = template, key, nil
 	}
@@ -168,6 +169,7 @@ func (ca *CA) sign(template, parent *x509.Certificate, public *ecdsa.PublicKey, 
 	ca.tb.Helper()
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, key)
 	must(ca.tb, err)
+	// The template lacks what only encoding fills in, such as Raw.
 	cert, err := x509.ParseCertificate(der)
 	must(ca.tb, err)
 	return cert
