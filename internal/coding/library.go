@@ -11,6 +11,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
+// brotliPool keeps decoders between bodies, with their windows.
 var brotliPool = sync.Pool{New: func() any { return new(brotliDecoder) }}
 
 // brotliDecoder undoes br (RFC 7932). Windows are 16 MiB at most: the format's
@@ -19,12 +20,14 @@ type brotliDecoder struct {
 	br brotli.Reader
 }
 
+// newBrotli takes a decoder from the pool.
 func newBrotli(in io.Reader) *brotliDecoder {
 	b := brotliPool.Get().(*brotliDecoder)
 	_ = b.br.Reset(in) // never fails
 	return b
 }
 
+// release implements [decoder]. The reset lets go of the body.
 func (b *brotliDecoder) release() {
 	_ = b.br.Reset(nil)
 	brotliPool.Put(b)
@@ -46,6 +49,7 @@ var excessive = sync.OnceValue(func() error {
 	return err
 })
 
+// bufferPool keeps the buffers that zstd is read through.
 var bufferPool = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, bufferSize) }}
 
 // zstdDecoder undoes zstd (RFC 8878): one frame or more. The library's decoder
@@ -68,6 +72,7 @@ func newZstd(in io.Reader, window int) (*zstdDecoder, error) {
 	z.dec, err = zstd.NewReader((*zstdInput)(z),
 		zstd.WithDecoderConcurrency(1), // no goroutines, no blocks ahead
 		zstd.WithDecoderLowmem(true),
+		// The library refuses to be given less than the smallest window there is.
 		zstd.WithDecoderMaxWindow(uint64(max(window, zstd.MinWindowSize))))
 	if err != nil {
 		return nil, err
@@ -75,6 +80,7 @@ func newZstd(in io.Reader, window int) (*zstdDecoder, error) {
 	return z, nil
 }
 
+// release implements [decoder].
 func (z *zstdDecoder) release() {
 	z.dec.Close()
 	z.br.Reset(nil)
@@ -84,6 +90,7 @@ func (z *zstdDecoder) release() {
 // zstdInput is what the library reads from.
 type zstdInput zstdDecoder
 
+// Read counts what the library takes, for [zstdDecoder.cause].
 func (z *zstdInput) Read(p []byte) (int, error) {
 	n, err := z.br.Read(p)
 	z.n += int64(n)
