@@ -61,6 +61,8 @@ func newLanguage(file string) *language {
 	l := &language{encodings: strings.Fields(first), index: make(map[rune]int)}
 	if l.encodings[0] == "east" {
 		l.east, l.encodings = true, l.encodings[1:]
+		// The second line has frequent characters then, and each counts as if the
+		// prose had it twice more: prose of this length has few of them.
 		text = strings.Repeat(letters, 2) + text
 	}
 	add := func(r rune) {
@@ -76,6 +78,7 @@ func newLanguage(file string) *language {
 	}
 	if l.east {
 		for _, r := range text {
+			// From here on are the scripts of East Asia and their punctuation.
 			if r >= 0x3000 {
 				add(r)
 			}
@@ -114,6 +117,7 @@ func (l *language) count(text string) {
 	counts := make([][]float64, n)
 	for i := range counts {
 		counts[i] = make([]float64, n)
+		// No pairs are counted, and one row is enough to begin with.
 		if l.east && i > 0 {
 			break
 		}
@@ -147,6 +151,8 @@ func (l *language) smooth(counts [][]float64, singles []float64, total float64) 
 		single[s] = (singles[s] + unseen) / (total + unseen*float64(n))
 		if f, ok := floor[s]; ok {
 			single[s] = max(f, singles[s]/total)
+			// They are as rare in every language, whatever this text has of them:
+			// else a language would win by its text alone.
 			if s == kindForeign || s == kindStrange || s == kindControl {
 				single[s] = f
 			}
@@ -173,6 +179,8 @@ func (l *language) smooth(counts [][]float64, singles []float64, total float64) 
 	}
 }
 
+// logarithms returns the natural logarithms of p. Their sum stands for a product
+// of probabilities, which would be too small for a float.
 func logarithms(p []float64) []float32 {
 	out := make([]float32, len(p))
 	for i := range p {

@@ -15,6 +15,7 @@ type byteTable [256]rune
 // singleByteCodec decodes an encoding of one byte a character.
 type singleByteCodec struct{ table *byteTable }
 
+// decode never leaves bytes unused: none is part of a longer character.
 func (c singleByteCodec) decode(dst, src []byte, _ bool) ([]byte, int) {
 	for _, b := range src {
 		dst = utf8.AppendRune(dst, c.table[b])
@@ -59,6 +60,7 @@ func makeTable(name string) *byteTable {
 		if err != nil {
 			continue
 		}
+		// They fill the table from its end, be they 128 or 256.
 		chars := []rune(text)
 		copy(t[len(t)-len(chars):], chars)
 	}
@@ -85,6 +87,7 @@ func tableOfCharmap(m *charmap.Charmap, name string) *byteTable {
 	case "koi8-u":
 		t[0xAE], t[0xBE] = '╝', '╬' // RFC 2319, not KOI8-RU.
 	case "windows-1255":
+		// Python leaves it out, and the WHATWG has a point of Hebrew there.
 		t[0xCA] = utf8.RuneError
 	}
 	return &t
