@@ -55,6 +55,8 @@ func (e *Error) Error() string {
 // maxShown is the number of bytes of a URL that an error repeats.
 const maxShown = 512
 
+// newError makes an [Error] that may be logged: it takes the secrets out of
+// text.
 func newError(kind Kind, text, reason string) *Error {
 	return &Error{Kind: kind, URL: shown(text), Reason: reason}
 }
@@ -68,6 +70,7 @@ func shown(text string) string {
 	if len(text) <= maxShown {
 		return text
 	}
+	// The cut may have gone through a character.
 	return strings.ToValidUTF8(text[:maxShown], "") + "..."
 }
 
