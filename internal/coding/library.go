@@ -36,18 +36,19 @@ func (b *brotliDecoder) release() {
 // Read decodes into p.
 func (b *brotliDecoder) Read(p []byte) (int, error) {
 	n, err := b.br.Read(p)
-	if err != nil && errors.Is(err, excessive()) {
+	if err != nil && !errors.Is(err, io.EOF) && errors.Is(err, excessive()) {
 		err = ErrTrailing
 	}
 	return n, err
 }
 
 // excessive is the library's error for bytes behind the end, which it does not
-// export; an empty stream with one more byte brings it out.
-var excessive = sync.OnceValue(func() error {
+// export; an empty stream with one more byte brings it out. It is asked for by
+// bodies that fail, and by no others.
+func excessive() error {
 	_, err := brotli.NewReader(strings.NewReader("\x06\x00")).Read(make([]byte, 1))
 	return err
-})
+}
 
 // bufferPool keeps the buffers that zstd is read through.
 var bufferPool = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, bufferSize) }}
