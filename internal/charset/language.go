@@ -4,28 +4,31 @@ import (
 	"math"
 	"path"
 	"strings"
-	"sync"
 	"unicode"
 	"unicode/utf8"
 )
 
-// languages counts the texts when detection first needs them. There is a file
-// for each language that detection knows. Its first line has the encodings that
-// the language is written in, the likeliest first, the second the letters
+// languages returns the models of all languages that detection knows.
+func languages() []*language { return *tableOf(languageDir, newLanguages) }
+
+// languageDir holds a file for each language. Its first line has the encodings
+// that the language is written in, the likeliest first, the second the letters
 // besides a to z; the rest is ordinary prose, from which the frequencies of
 // letters and of their pairs are counted.
-var languages = sync.OnceValue(func() []*language {
-	const dir = "languages"
-	var all []*language
+const languageDir = "languages"
+
+// newLanguages counts the texts of a directory, when detection first needs them.
+func newLanguages(dir string) *[]*language {
+	all := new([]*language)
 	entries, err := dataFiles.ReadDir(path.Join(dataDir, dir))
 	if err != nil {
-		return nil // Cannot be: the files are part of the program.
+		return all // Cannot be: the files are part of the program.
 	}
 	for _, e := range entries {
-		all = append(all, newLanguage(dataFile(path.Join(dir, e.Name()))))
+		*all = append(*all, newLanguage(dataFile(path.Join(dir, e.Name()))))
 	}
 	return all
-})
+}
 
 // Kinds of characters that count as one symbol; letters follow them.
 const (
@@ -54,7 +57,7 @@ type language struct {
 // Thai apart.
 const commonRunes = 0x700
 
-// newLanguage counts a file of [languages].
+// newLanguage counts a file of [languageDir].
 func newLanguage(file string) *language {
 	first, rest, _ := strings.Cut(file, "\n")
 	letters, text, _ := strings.Cut(rest, "\n")

@@ -2,7 +2,6 @@ package charset
 
 import (
 	"strings"
-	"sync"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/japanese"
@@ -129,18 +128,8 @@ func (t *pairTable) at(lead, trail byte) rune {
 	return utf8.RuneError
 }
 
-// pairCache keeps the tables made so far: name to *pairTable.
-var pairCache sync.Map
-
 // pairsOf returns the table of an East Asian encoding.
-func pairsOf(name string) *pairTable {
-	if t, ok := pairCache.Load(name); ok {
-		return t.(*pairTable)
-	}
-	// Of two goroutines that make it at once, one table is kept.
-	t, _ := pairCache.LoadOrStore(name, makePairs(name))
-	return t.(*pairTable)
-}
+func pairsOf(name string) *pairTable { return tableOf(name, makePairs) }
 
 // makePairs decodes every pair once with the decoder of golang.org/x/text, one
 // a line, and keeps those that Python's codec of that name has as well.

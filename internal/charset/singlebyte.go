@@ -23,18 +23,26 @@ func (c singleByteCodec) decode(dst, src []byte, _ bool) ([]byte, int) {
 	return dst, len(src)
 }
 
-// tableCache keeps the tables made so far: name to *byteTable.
-var tableCache sync.Map
+// tables keeps the tables made so far, each under its [tableKey].
+var tables sync.Map
+
+// tableKey is the name of a table of one kind: for most that of the encoding.
+type tableKey[T any] string
+
+// tableOf returns the table of a name, built at its first use. Goroutines that
+// need one at once may each build it; one of the tables is kept.
+func tableOf[T any](name string, build func(name string) *T) *T {
+	key := tableKey[T](name)
+	if t, ok := tables.Load(key); ok {
+		return t.(*T)
+	}
+	t, _ := tables.LoadOrStore(key, build(name))
+	return t.(*T)
+}
 
 // singleByteTable returns the table of a canonical name, that of ASCII for
 // any other.
-func singleByteTable(name string) *byteTable {
-	if t, ok := tableCache.Load(name); ok {
-		return t.(*byteTable)
-	}
-	t, _ := tableCache.LoadOrStore(name, makeTable(name))
-	return t.(*byteTable)
-}
+func singleByteTable(name string) *byteTable { return tableOf(name, makeTable) }
 
 // makeTable builds the table of a canonical name. What golang.org/x/text lacks
 // is in a file with a line for each encoding: its name, a tab, and as a quoted
