@@ -162,7 +162,7 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 	p := t.p
 	made := http.Request{
 		Method: p.Method, URL: t.target(), Host: p.Headers.Get("Host"),
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: plainHeader,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: ourHeader.plain,
 	}
 	req := &made
 	// Whether it is to be HTTP/2 turns out with the connection: gotConn fills the
@@ -174,7 +174,7 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 			t.fillHeader()
 		}
 	} else if replayable(p) {
-		req.Header = replayableHeader
+		req.Header = ourHeader.replayable
 	}
 	if p.Body.Len() != 0 {
 		if err := t.attach(req); err != nil {
@@ -255,15 +255,14 @@ func (k *keyRecorder) Value(key any) any {
 	return nil
 }
 
-// plainHeader and replayableHeader stand for the headers of requests whose
-// head is ours. The second marks a request that net/http may send again where
-// a reused connection dies before it answers: RFC 9110, 9.2.2, has PUT and
-// DELETE idempotent, which net/http believes of a request with such a key.
-// Neither is ever written to.
-var (
-	plainHeader      = http.Header{"User-Agent": nil}
-	replayableHeader = http.Header{"User-Agent": nil, "X-Idempotency-Key": nil}
-)
+// ourHeader has what stands for the headers of requests whose head is ours. The
+// second marks a request that net/http may send again where a reused connection
+// dies before it answers: RFC 9110, 9.2.2, has PUT and DELETE idempotent, which
+// net/http believes of a request with such a key. Neither is ever written to.
+var ourHeader = struct{ plain, replayable http.Header }{
+	plain:      http.Header{"User-Agent": nil},
+	replayable: http.Header{"User-Agent": nil, "X-Idempotency-Key": nil},
+}
 
 // replayable reports whether a request may be sent twice: by its method, or
 // since the caller gave it a key by which the server knows it again.
