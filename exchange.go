@@ -71,6 +71,7 @@ func (a *HTTPAdapter) roundTrip(ctx context.Context, t *trip) (*Response, error)
 		t.watch.start() // another's transport may tell of no connection
 	}
 	resp, err, left := t.dispatch(ctx, rtr, req)
+	// The goroutine finishes the trip when net/http returns.
 	if left {
 		return nil, err
 	}
@@ -83,6 +84,7 @@ func (a *HTTPAdapter) roundTrip(ctx context.Context, t *trip) (*Response, error)
 		t.finish(err)
 		return nil, err
 	}
+	// Before the upload is waited for: a response that is none decides nothing.
 	if err := t.checkResponse(resp); err != nil {
 		resp.Body.Close()
 		err = t.failure(err)
@@ -130,6 +132,7 @@ func (t *trip) dispatchAside(ctx context.Context, rtr http.RoundTripper, req *ht
 	go func() {
 		got, failed = rtr.RoundTrip(req)
 		close(done)
+		// Here left is settled: the caller has the response, or has gone.
 		<-gone
 		if left {
 			if failed == nil {
@@ -144,6 +147,8 @@ func (t *trip) dispatchAside(ctx context.Context, rtr http.RoundTripper, req *ht
 		return got, failed, false
 	case <-ctx.Done():
 	}
+	// A source that heeds the context returns soon, and then nothing is left
+	// behind.
 	grace := time.NewTimer(cancelGrace)
 	defer grace.Stop()
 	select {
@@ -250,6 +255,7 @@ type keyRecorder struct {
 	key any
 }
 
+// Value notes the key, and knows nothing of it.
 func (k *keyRecorder) Value(key any) any {
 	k.key = key
 	return nil
@@ -329,6 +335,8 @@ func (t *trip) attach(req *http.Request) error {
 func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	t.armed.Add(1)
 	t.reused = info.Reused
+	// net/http has moved the request to another connection, after a part of it
+	// went out on the one before.
 	if t.conn != nil && t.sentBytes() {
 		t.resends++
 	}
@@ -344,7 +352,10 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	t.transport.hosts.touch(conn.Pool)
 	t.conn = conn
 	t.read, t.written = conn.Counts()
+	// From here on the connection writes our head in the place of net/http's.
 	conn.Arm(t, t.terms())
+	// Once more is what RFC 9110, section 9.2.2, has in mind; a server that
+	// always closes would be asked for ever.
 	if t.resends > 1 {
 		conn.Refuse(errTooManyResends)
 	}
