@@ -41,7 +41,7 @@ type HTTPAdapter struct {
 	// TLS are settings of TLS that go beyond trust.
 	TLS TLSSettings
 	// UnixSocket is the path of a socket that every connection is made to,
-	// whatever the URL's host.
+	// whatever the URL's host. Proxies do not count then.
 	UnixSocket string
 	// LocalAddr is the address to connect from.
 	LocalAddr net.Addr
@@ -243,7 +243,9 @@ func (a *HTTPAdapter) route(p *PreparedRequest, settings *Settings) (route, erro
 	if rt.key.secure {
 		rt.key.verify, rt.key.cert = settings.Verify, settings.Cert
 	}
-	if a.Transport != nil {
+	// The socket is where the server is: a proxy's words and its password are not
+	// for it.
+	if a.Transport != nil || a.UnixSocket != "" {
 		return rt, nil
 	}
 	// An empty value is a decision too, for a direct connection (PRX-1).

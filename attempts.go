@@ -34,7 +34,7 @@ func (a *HTTPAdapter) retrying(ctx context.Context, t *trip) (*Response, error) 
 			return settled(r, err, verdict, &state)
 		}
 		// RTY-8, mended: urllib3 sends a generator again, empty.
-		if !p.Body.Replayable() {
+		if !p.Body.sendable() {
 			return nil, unrewindable(r, err, &state)
 		}
 		// The body of a refusal is read a little, so that its connection serves the
@@ -53,14 +53,21 @@ func (a *HTTPAdapter) retrying(ctx context.Context, t *trip) (*Response, error) 
 // afterAttempt is the error of a wait that was ended: what the attempt before
 // it came to is in it.
 func afterAttempt(err error, r *Response, last error, state *retryState) error {
-	var e, before *Error
+	var e *Error
 	if errors.As(err, &e) {
 		e.Response, e.attempts = r, state.attempts()
 		// The attempt before the wait may have reached the server, though the
 		// context ended when nothing was under way.
-		e.MaybeSent = r != nil || errors.As(last, &before) && before.MaybeSent
+		e.MaybeSent = maybeSent(r, last)
 	}
 	return err
+}
+
+// maybeSent reports whether an attempt that came to this may have reached the
+// server.
+func maybeSent(r *Response, err error) bool {
+	var e *Error
+	return r != nil || errors.As(err, &e) && e.MaybeSent
 }
 
 // settled is the outcome of the last attempt under a verdict.
@@ -95,7 +102,7 @@ func settled(r *Response, err error, verdict retryVerdict, state *retryState) (*
 func unrewindable(r *Response, err error, state *retryState) error {
 	e := &Error{
 		kind: ErrUnrewindableBody, reason: "the body can be sent only once, and a retry needs it again",
-		Err: err, Response: r, MaybeSent: true, attempts: state.attempts(),
+		Err: err, Response: r, MaybeSent: maybeSent(r, err), attempts: state.attempts(),
 	}
 	if r != nil {
 		r.body.drain(r)

@@ -32,7 +32,7 @@ type Payload struct {
 	reader io.Reader // the caller's, where there is no opener
 	seeker io.Seeker // of reader; nil where it cannot go back
 	start  int64     // where reader stood
-	moved  bool      // reader was read from
+	moved  bool      // reader was given out to be read
 }
 
 // unknownLength is the length of a body that is sent in chunks.
@@ -128,6 +128,24 @@ func (p *Payload) Bytes() ([]byte, bool) {
 // Replayable reports whether the body can be sent more than once.
 func (p *Payload) Replayable() bool {
 	return p == nil || p.inMem || p.opener != nil || p.seeker != nil
+}
+
+// sendable reports whether the body can be sent now: what can be sent only
+// once may not have been.
+func (p *Payload) sendable() bool {
+	if p.Replayable() {
+		return true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.moved
+}
+
+// untouched takes back that the reader was given out: nobody has read it.
+func (p *Payload) untouched() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.moved = false
 }
 
 // ready reports whether reading the body never waits.
@@ -239,11 +257,12 @@ func (r *chunkReader) fill() error {
 	return r.err
 }
 
-// end stops the iterator where it was not read to its end.
+// end stops the iterator where it was begun and not read to its end.
 func (r *chunkReader) end() {
-	if r.next != nil {
-		r.stop()
+	if r.next == nil {
+		return
 	}
+	r.stop()
 	if r.err == nil {
 		r.err = io.EOF
 	}

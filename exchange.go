@@ -2,11 +2,13 @@ package requests
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"net/textproto"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -79,7 +81,8 @@ func (a *HTTPAdapter) roundTrip(ctx context.Context, t *trip) (*Response, error)
 	if err != nil {
 		err = t.failure(err)
 		if t.upload != nil && t.upload.lock(ctx) {
-			t.upload.unlock() // no Read of the source is under way
+			t.upload.giveUp() // no Read of the source is under way, and none follows
+			t.upload.unlock()
 		}
 		t.finish(err)
 		return nil, err
@@ -118,11 +121,29 @@ const cancelGrace = 50 * time.Millisecond
 // with the Read.
 func (t *trip) dispatch(ctx context.Context, rtr http.RoundTripper, req *http.Request) (_ *http.Response, _ error, left bool) {
 	if t.upload == nil || t.p.Body.ready() || ctx.Done() == nil {
-		resp, err := rtr.RoundTrip(req)
+		resp, err := roundTripOf(rtr, req)
 		return resp, err, false
 	}
 	return t.dispatchAside(ctx, rtr, req)
 }
+
+// roundTripOf is a RoundTrip that keeps to its contract: a transport of the
+// caller's may not.
+func roundTripOf(rtr http.RoundTripper, req *http.Request) (*http.Response, error) {
+	resp, err := rtr.RoundTrip(req)
+	switch {
+	case err != nil:
+		return nil, err
+	case resp == nil:
+		return nil, errNoResponse
+	case resp.Body == nil:
+		resp.Body = http.NoBody
+	}
+	return resp, nil
+}
+
+// errNoResponse is of a transport that returned nothing.
+var errNoResponse = errors.New("transport returned no response")
 
 // dispatchAside is dispatch for a source that may block.
 func (t *trip) dispatchAside(ctx context.Context, rtr http.RoundTripper, req *http.Request) (_ *http.Response, _ error, left bool) {
@@ -130,7 +151,7 @@ func (t *trip) dispatchAside(ctx context.Context, rtr http.RoundTripper, req *ht
 	var got *http.Response
 	var failed error
 	go func() {
-		got, failed = rtr.RoundTrip(req)
+		got, failed = roundTripOf(rtr, req)
 		close(done)
 		// Here left is settled: the caller has the response, or has gone.
 		<-gone
@@ -182,6 +203,7 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 		req.Header = ourHeader.replayable
 	}
 	if p.Body.Len() != 0 {
+		req.Trailer = p.trailer
 		if err := t.attach(req); err != nil {
 			return nil, err
 		}
@@ -192,11 +214,15 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 			return nil, err
 		}
 	}
+	ctx = t.stoppable(ctx)
 	t.trace.GotConn = t.gotConn
+	if t.watch != nil && t.transport != nil && p.target.Scheme == "https" {
+		t.trace.Got1xxResponse = t.gotInterim
+	}
 	if traceKey == nil || httptrace.ContextClientTrace(ctx) != nil {
 		ctx = httptrace.WithClientTrace(ctx, &t.trace) // the caller's trace is called too
 	}
-	t.ctx.Context = t.stoppable(ctx)
+	t.ctx.Context = ctx
 	t.req = *req.WithContext(&t.ctx) // the copies stay on the stack
 	return &t.req, nil
 }
@@ -430,9 +456,29 @@ func (t *trip) finish(cause error) {
 	}
 }
 
+// gotInterim is told of an interim response: over HTTP/2 that is all there is to
+// see of a server that is at work. Whoever is told has to bound them: sizes are
+// those of RFC 9113, section 6.5.2.
+func (t *trip) gotInterim(_ int, header textproto.MIMEHeader) error {
+	const status, overhead = int64(len(":status103")), 32
+	size := status + overhead
+	for name, values := range header {
+		for _, value := range values {
+			size += int64(len(name)+len(value)) + overhead
+		}
+	}
+	if limit := cmp.Or(t.transport.adapter.MaxHeaderBytes, defaultMaxHeaderBytes); t.watch.interim.Add(size) > limit {
+		return wire.ErrHeadTooLarge
+	}
+	return nil
+}
+
 // progress is a number that changes when bytes cross, in either direction.
 func (t *trip) progress() int64 {
 	var n int64
+	if t.watch != nil {
+		n = t.watch.interim.Load()
+	}
 	if t.upload != nil {
 		n = t.upload.progress()
 	}

@@ -37,6 +37,8 @@ type PreparedRequest struct {
 	since   uint64         // where the jar stood when they were given
 	host    string         // of the URL that the caller gave: whose are cookies
 
+	trailer http.Header // sent after a body in chunks; filled in until then
+
 	room [usualFields]headerField // of Headers, as long as they fit
 
 	redirected    bool // it follows another request, by a redirect
@@ -62,7 +64,7 @@ func (p *PreparedRequest) prepare(ctx context.Context, r *Request, headers Heade
 	if r.err != nil {
 		return r.err
 	}
-	err := p.prepareMethod(r.Method)
+	err := p.prepareMethod(r.Method, r.exactMethod)
 	if err == nil {
 		err = p.prepareURL(r)
 	}
@@ -85,16 +87,20 @@ func (p *PreparedRequest) prepare(ctx context.Context, r *Request, headers Heade
 	return inRequest(p, "prepare", err)
 }
 
-// prepareMethod takes any token, in upper case as Requests sends it. What is no
+// prepareMethod takes any token, in upper case as Requests sends it unless it is
+// to stay exactly as it is. What is no
 // token could end the request line early and begin another request.
-func (p *PreparedRequest) prepareMethod(method string) error {
+func (p *PreparedRequest) prepareMethod(method string, exact bool) error {
 	if method == "" {
 		method = http.MethodGet
 	}
 	if !isToken(method) {
 		return invalidOption("method %s is no token", quoteName(method))
 	}
-	p.Method = strings.ToUpper(method)
+	if !exact {
+		method = strings.ToUpper(method)
+	}
+	p.Method = method
 	return nil
 }
 

@@ -141,6 +141,10 @@ type proxyRules struct {
 	// sessionNoProxy makes the session's no_proxy count where the call has none.
 	// Requests reads it when a prepared request is sent, and for no verb.
 	sessionNoProxy bool
+
+	// sent has the session's proxies go before the environment's, which fills in
+	// the URL's scheme alone: ENV-3, of a prepared request that is sent.
+	sent bool
 }
 
 // merge returns one new map of the proxies that count for a host: for each key
@@ -149,16 +153,32 @@ type proxyRules struct {
 // the environment's for the scheme. The port is the one written in the URL, or
 // empty. The key no_proxy is the caller's alone. It is to be asked again for
 // each hop of a redirect.
-func (r proxyRules) merge(host, port string) ProxyMap {
+func (r proxyRules) merge(scheme, host, port string) ProxyMap {
 	merged := ProxyMap{}
 	maps.Copy(merged, r.session)
-	for key, value := range r.environment(host, port) {
+	env := r.environment(host, port)
+	if r.sent {
+		env = env.only(scheme)
+		maps.Copy(env, r.session)
+	}
+	for key, value := range env {
 		if key != noProxyKey {
 			merged[key] = value
 		}
 	}
 	maps.Copy(merged, r.call)
 	return merged
+}
+
+// only is a new map of what m says of a scheme, be it of all.
+func (m ProxyMap) only(scheme string) ProxyMap {
+	scheme = strings.ToLower(scheme)
+	for _, key := range []string{scheme, "all"} {
+		if value, ok := m[key]; ok {
+			return ProxyMap{scheme: value}
+		}
+	}
+	return ProxyMap{}
 }
 
 // environment returns the proxies of the environment, or none where no_proxy

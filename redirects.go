@@ -61,8 +61,8 @@ func redirected(p *PreparedRequest, status int, to uri.URL) *PreparedRequest {
 	next.Method = redirectMethod(p.Method, status)
 	// RED-6: even where the method stays, as PUT does after a 301.
 	if !keepsBody(status) {
-		next.Body = nil
-		for _, name := range [...]string{"Content-Length", "Content-Type", "Transfer-Encoding"} {
+		next.Body, next.trailer = nil, nil
+		for _, name := range [...]string{"Content-Length", "Content-Type", "Transfer-Encoding", "Trailer"} {
 			next.Headers.Del(name)
 		}
 	}
@@ -80,15 +80,9 @@ func redirected(p *PreparedRequest, status int, to uri.URL) *PreparedRequest {
 	return next
 }
 
-// redirect returns the request that follows a response of p's to location,
-// with cookies and netrc for where it goes.
-func (s *Session) redirect(ctx context.Context, p *PreparedRequest, status int, location string) (*PreparedRequest, error) {
-	// RED-3: headers are read as Latin-1, and Location is UTF-8.
-	location, _ = toLatin1(location)
-	to, err := uri.Resolve(p.target, location)
-	if err != nil {
-		return nil, inRequest(p, "redirect", urlError(err))
-	}
+// redirect returns the request that follows a response of p's to a URL, with
+// cookies and netrc for where it goes.
+func (s *Session) redirect(ctx context.Context, p *PreparedRequest, status int, to uri.URL) (*PreparedRequest, error) {
 	next := redirected(p, status, to)
 	next.buildCookies(s.jar())
 	// The answer that was copied is good for another URI; the nonce is good for
@@ -114,17 +108,17 @@ func (s *Session) redirect(ctx context.Context, p *PreparedRequest, status int, 
 	return next, nil
 }
 
-// proxies returns the proxies for a request: the call's, then those of the
-// environment unless no_proxy names the host, then the session's.
-func (s *Session) proxies(p *PreparedRequest, m *callSettings, sessionNoProxy bool) ProxyMap {
-	rules := proxyRules{call: m.call, session: s.Proxies, sessionNoProxy: sessionNoProxy}
+// proxies returns the proxies for a request, the first of a call or one that a
+// redirect led to: see [proxyRules].
+func (s *Session) proxies(p *PreparedRequest, m *callSettings, hop bool) ProxyMap {
+	rules := proxyRules{call: m.call, session: s.Proxies, sessionNoProxy: hop || m.sent, sent: m.sent}
 	if m.env {
 		rules.environ = s.env.proxyVariables(p.target.Scheme, time.Now())
 	}
 	if len(rules.call)+len(rules.session)+len(rules.environ) == 0 {
 		return nil
 	}
-	merged := rules.merge(p.target.Host, p.target.Port)
+	merged := rules.merge(p.target.Scheme, p.target.Host, p.target.Port)
 	maps.DeleteFunc(merged, func(_, url string) bool { return url == proxyOmitted })
 	return merged
 }

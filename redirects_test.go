@@ -415,7 +415,15 @@ func TestRedirectToBadNetrcEntry(t *testing.T) {
 	withNetrc(t, s, "machine b.test login a:b password secret")
 	p, err := s.Prepare(t.Context(), NewRequest("GET", "http://a.test/"))
 	require.NoError(t, err)
-	_, err = s.redirect(t.Context(), p, http.StatusFound, "http://b.test/")
+	_, err = s.redirect(t.Context(), p, http.StatusFound, target(t, "http://b.test/"))
 	require.ErrorIs(t, err, ErrInvalidHeader)
 	assert.NotContains(t, err.Error(), "secret")
+}
+
+// target is a URL as it is sent to.
+func target(t *testing.T, text string) uri.URL {
+	t.Helper()
+	u, err := uri.Prepare(text, nil, "")
+	require.NoError(t, err)
+	return u
 }

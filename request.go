@@ -47,6 +47,8 @@ type Request struct {
 
 	err   error        // the first option that failed
 	netrc *environment // whose netrc counts; nil for none
+
+	exactMethod bool // the method keeps its letter case
 }
 
 // Settings say how a request is sent. The same fields stand in a [Session]

@@ -59,8 +59,6 @@ var stairs = map[string]string{
 	"tls: invalidOption":   "an error is made by the constructor of its kind",
 	"prepared: inRequest":  "errors are mapped in one place",
 	"prepared: urlError":   "errors are mapped in one place",
-	"redirects: inRequest": "errors are mapped in one place",
-	"redirects: urlError":  "errors are mapped in one place",
 	"digest: withResponse": "errors are mapped in one place",
 	"body: itoa":           "a number's text",
 	"multipart: itoa":      "a number's text",

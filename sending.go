@@ -10,6 +10,9 @@ import (
 func (t *trip) fillHeader() {
 	for i := range t.p.Headers.fields {
 		f := &t.p.Headers.fields[i]
+		if t.p.trailer != nil && equalFold(f.name, "Trailer") {
+			continue // net/http announces it by itself
+		}
 		// RFC 9113, section 8.2.2: fields of a connection make a request of HTTP/2
 		// malformed. Host is :authority there.
 		switch http.CanonicalHeaderKey(f.name) {

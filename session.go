@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/seed-9ea40bd3/requests/internal/uri"
 )
 
 // Session keeps defaults, cookies and connections over requests. Its zero
@@ -269,6 +271,7 @@ type callSettings struct {
 	Settings
 	call ProxyMap // the proxies of the call itself
 	env  bool     // the environment's proxies count
+	sent bool     // it is of Session.Send, whose proxies have an order of their own
 }
 
 // merge lays the call's settings over the session's, with the environment
@@ -280,13 +283,14 @@ func (m *callSettings) merge(s *Session, p *PreparedRequest, call *Settings, bun
 	}
 	// Rule ENV-4, mended: a Verify of the call or of the session is a decision,
 	// and the environment does not overrule it.
-	if bundle && m.Verify.isZero() && !s.IgnoreEnv && p.target.Scheme == "https" {
-		m.Verify.CABundle = s.env.bundle()
+	if bundle && m.Verify.isZero() && !s.IgnoreEnv {
+		m.Verify.CABundle = s.env.bundle() // for http too: a redirect or a proxy may need it
 	}
 	// A guard checks the address that is dialled; behind a proxy of the
 	// environment's that would be the proxy's.
 	m.env = !s.IgnoreEnv && m.Guard == nil
-	m.Proxies = s.proxies(p, m, !bundle)
+	m.sent = !bundle
+	m.Proxies = s.proxies(p, m, false)
 	return nil
 }
 
@@ -538,9 +542,20 @@ func (c *chain) next(ctx context.Context, r *Response) (*PreparedRequest, error)
 			kind: ErrTooManyRedirects, reason: "exceeded " + itoa(int64(limit)) + " redirects",
 		}), r)
 	}
-	// The next request is made of the one that the caller sent, not of the answer
-	// to a challenge: its Authorization is good for one URI.
-	p, err := c.session.redirect(ctx, r.base(), r.StatusCode, location)
+	// RED-3: headers are read as Latin-1, and Location is UTF-8.
+	location, _ = toLatin1(location)
+	to, err := uri.Resolve(r.base().target, location)
+	if err != nil {
+		return nil, withResponse(inRequest(r.base(), "redirect", urlError(err)), r)
+	}
+	return c.nextTo(ctx, r, to)
+}
+
+// nextTo returns the request that follows r to a URL. It is made of the one
+// that the caller sent, not of the answer to a challenge: its Authorization is
+// good for one URI.
+func (c *chain) nextTo(ctx context.Context, r *Response, to uri.URL) (*PreparedRequest, error) {
+	p, err := c.session.redirect(ctx, r.base(), r.StatusCode, to)
 	if err != nil {
 		return nil, withResponse(err, r)
 	}

@@ -249,7 +249,7 @@ func TestMergeEnvironment(t *testing.T) {
 		proxy   string
 	}{
 		{"environment", env, nil, "https://a.test/", nil, TLSVerify{CABundle: "/env/bundle"}, "http://envs"},
-		{"for http", env, nil, "http://a.test/", nil, TLSVerify{}, "http://env"},
+		{"for http", env, nil, "http://a.test/", nil, TLSVerify{CABundle: "/env/bundle"}, "http://env"},
 		{"no_proxy", env, nil, "https://direct.test/", nil, TLSVerify{CABundle: "/env/bundle"}, ""},
 		{"second variable", map[string]string{"REQUESTS_CA_BUNDLE": "", "CURL_CA_BUNDLE": "/env/curl"}, nil, "https://a.test/", nil, TLSVerify{CABundle: "/env/curl"}, ""},
 		{"session's verify wins", env, []Option{Verify(false)}, "https://a.test/", nil, TLSVerify{Skip: true}, "http://envs"},

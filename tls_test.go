@@ -161,6 +161,34 @@ func TestVerifyEnvironment(t *testing.T) {
 	}
 }
 
+// A call that begins with http may come to a server, or by a proxy, for which
+// the environment's bundle counts.
+func TestVerifyEnvironmentBeyondHTTP(t *testing.T) {
+	ca := testserver.NewCA(t)
+	secure := tlsLoop(t, serverConfig(ca.Leaf("localhost")), hello)
+	plain := loopServer(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, secure, http.StatusFound) })
+	bundle := ca.WriteFiles(t.TempDir())
+	s := tlsSession(t, new(HTTPAdapter))
+	withEnviron(s, map[string]string{"REQUESTS_CA_BUNDLE": bundle})
+	_, err := s.Get(t.Context(), plain)
+	require.NoError(t, err)
+
+	p, err := s.Prepare(t.Context(), NewRequest("GET", plain))
+	require.NoError(t, err)
+	settings, err := s.MergeEnvironment(p.URL)
+	require.NoError(t, err)
+	_, err = s.Send(t.Context(), p, settings)
+	require.NoError(t, err)
+
+	_, err = s.Get(t.Context(), "http://a.test/", Proxy("http", secure))
+	require.NoError(t, err, "by a proxy that speaks TLS")
+	withEnviron(s, map[string]string{"REQUESTS_CA_BUNDLE": "/no/such"})
+	_, err = s.Get(t.Context(), plain)
+	assert.ErrorIs(t, err, ErrSSL)
+	_, err = s.Get(t.Context(), plain, AllowRedirects(false))
+	assert.NoError(t, err, "no TLS, no bundle")
+}
+
 func TestBadCertificates(t *testing.T) {
 	ca := testserver.NewCA(t)
 	tests := []struct {

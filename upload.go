@@ -21,6 +21,7 @@ type upload struct {
 	ended   atomic.Bool           // done is closed
 	stopped atomic.Bool           // nothing more is to be read of the source
 	reading atomic.Bool           // the source is waited for, not the peer
+	touched atomic.Bool           // the source was asked for something
 	sent    atomic.Int64          // bytes that the source gave
 	whole   atomic.Bool           // the source came to its end
 	err     atomic.Pointer[error] // the source's own, the first
@@ -111,6 +112,16 @@ func (u *upload) lock(ctx context.Context) bool {
 
 // unlock gives the token back.
 func (u *upload) unlock() { u.free <- struct{}{} }
+
+// giveUp ends the upload of a request that failed. A source that was asked for
+// nothing is as it was: what can be sent only once was not sent. It is called
+// under the lock.
+func (u *upload) giveUp() {
+	u.stopped.Store(true)
+	if !u.touched.Load() {
+		u.payload.untouched()
+	}
+}
 
 // fail keeps the source's own error, which net/http may wrap or lose.
 func (u *upload) fail(err error) error {
@@ -203,6 +214,7 @@ func (u *upload) take(read func() (int, error)) (int, error) {
 		<-u.done
 		return 0, errUploadStopped
 	}
+	u.touched.Store(true)
 	u.reading.Store(true)
 	n, err := read()
 	u.reading.Store(false)

@@ -3,6 +3,7 @@ package requests
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,6 +19,7 @@ type watchdog struct {
 	look     time.Duration
 	progress func() int64
 	expire   func()
+	interim  atomic.Int64 // the size of the interim responses: part of progress
 
 	mu      sync.Mutex  // guards what follows
 	timer   *time.Timer // nil before the first wait
