@@ -135,6 +135,7 @@ func (s *cookieStore) merge(matches []sentCookie, extra []*http.Cookie, u cookie
 		if !x.matches(u, rules.foreign) {
 			continue
 		}
+		// It takes the place of the jar's cookie first, and then neither is sent.
 		x.drop = c.Secure && !u.secure || c.MaxAge < 0 || !c.Expires.IsZero() && !now.Before(c.Expires)
 		old, found := at[x.cookieKey]
 		switch {
