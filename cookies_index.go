@@ -93,9 +93,13 @@ func (l *cookieList) remove(e *cookieEntry, kind int) {
 // cookieSite holds the cookies of one domain, host-only ones and those with a
 // Domain attribute.
 type cookieSite struct {
-	groups [2]*cookieGroup // [1]: those with a Domain attribute
-	lru    [2]cookieList   // [1]: the Secure ones, which a flood of others must not drive out (6265bis 5.7)
-	len    int             // of both groups, for the limit of a host
+	// groups[1] has those with a Domain attribute.
+	groups [2]*cookieGroup
+	// lru[1] has the Secure ones, which a flood of others must not drive out
+	// (6265bis 5.7).
+	lru [2]cookieList
+	// len counts both groups, for the limit of a host.
+	len int
 }
 
 // cookieGroup holds the cookies of one key domain by path.
@@ -455,7 +459,8 @@ func (s *cookieStore) sorted(keep func(*cookieEntry) bool) []*cookieEntry {
 		}
 	}
 	slices.SortFunc(all, func(a, b *cookieEntry) int {
-		return cmp.Or(cmp.Compare(a.group.seq, b.group.seq), cmp.Compare(a.place.seq, b.place.seq), cmp.Compare(a.seq, b.seq))
+		return cmp.Or(cmp.Compare(a.group.seq, b.group.seq),
+			cmp.Compare(a.place.seq, b.place.seq), cmp.Compare(a.seq, b.seq))
 	})
 	return all
 }

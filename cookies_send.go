@@ -118,7 +118,9 @@ func (g *cookieGroup) appendMatches(dst []sentCookie, path string, secure bool, 
 }
 
 // merge puts a call's cookies on top of the jar's matches.
-func (s *cookieStore) merge(matches []sentCookie, extra []*http.Cookie, u cookieURL, rules cookieRules, now time.Time) []sentCookie {
+func (s *cookieStore) merge(
+	matches []sentCookie, extra []*http.Cookie, u cookieURL, rules cookieRules, now time.Time,
+) []sentCookie {
 	// A map, since a call may bring a whole jar: comparing all with all would
 	// not be linear.
 	at := make(map[cookieKey]int, len(matches)+len(extra))

@@ -119,7 +119,9 @@ const cancelGrace = 50 * time.Millisecond
 // source to return, which a source of the caller's may never do: where the
 // context ends meanwhile the request is left behind, to a goroutine that ends
 // with the Read.
-func (t *trip) dispatch(ctx context.Context, rtr http.RoundTripper, req *http.Request) (_ *http.Response, _ error, left bool) {
+func (t *trip) dispatch(
+	ctx context.Context, rtr http.RoundTripper, req *http.Request,
+) (_ *http.Response, _ error, left bool) {
 	if t.upload == nil || t.p.Body.ready() || ctx.Done() == nil {
 		resp, err := roundTripOf(rtr, req)
 		return resp, err, false
@@ -146,7 +148,9 @@ func roundTripOf(rtr http.RoundTripper, req *http.Request) (*http.Response, erro
 var errNoResponse = errors.New("transport returned no response")
 
 // dispatchAside is dispatch for a source that may block.
-func (t *trip) dispatchAside(ctx context.Context, rtr http.RoundTripper, req *http.Request) (_ *http.Response, _ error, left bool) {
+func (t *trip) dispatchAside(
+	ctx context.Context, rtr http.RoundTripper, req *http.Request,
+) (_ *http.Response, _ error, left bool) {
 	done, gone := make(chan struct{}), make(chan struct{})
 	var got *http.Response
 	var failed error

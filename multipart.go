@@ -232,6 +232,7 @@ func (p *Part) head() (string, error) {
 		if i < 0 || headers.fields[i].name != first {
 			continue // in another spelling it is one of the others to urllib3
 		}
+		// urllib3 leaves out a header without a value.
 		if headers.fields[i].value != "" {
 			b.WriteString(first + ": " + headers.fields[i].value + "\r\n")
 		}

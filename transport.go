@@ -254,7 +254,9 @@ func (t *transport) openTunnel(ctx context.Context, c net.Conn, addr string) (ne
 
 // openSOCKS speaks SOCKS: socks5 and socks4 resolve the name here, socks5h
 // and socks4a leave it to the proxy.
-func (t *transport) openSOCKS(ctx context.Context, c net.Conn, host string, port uint16, user, password string, hasAuth bool) error {
+func (t *transport) openSOCKS(
+	ctx context.Context, c net.Conn, host string, port uint16, user, password string, hasAuth bool,
+) error {
 	ip, err := netip.ParseAddr(host)
 	isName := err != nil
 	switch t.route.proxy.Scheme {

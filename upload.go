@@ -41,7 +41,10 @@ const maxPrefix = 32 << 10
 
 // newUpload readies a body for one trip.
 func newUpload(payload *Payload) *upload {
-	u := &upload{payload: payload, free: make(chan struct{}, 1), done: make(chan struct{}), once: !payload.Replayable()}
+	u := &upload{
+		payload: payload, once: !payload.Replayable(),
+		free: make(chan struct{}, 1), done: make(chan struct{}),
+	}
 	// The token: whoever takes it may read the source.
 	u.free <- struct{}{}
 	return u

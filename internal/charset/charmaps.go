@@ -10,6 +10,7 @@ import (
 // name; nil where it has none.
 func charmapOf(name string) *charmap.Charmap {
 	switch {
+	// The prefix tells which of three maps to make.
 	case strings.HasPrefix(name, "iso-8859-"):
 		return isoCharmap(name)
 	case strings.HasPrefix(name, "windows-"):

@@ -81,7 +81,8 @@ func validAs(name string, b []byte) string {
 	for name != "" {
 		text, ok := Decode(name, b)
 		wrong := !ok || strings.Contains(text, replacement)
-		if name == "iso-8859-1" || name == "iso-8859-9" { // Every byte is valid, but who writes control characters?
+		// Every byte is valid in these, but who writes control characters?
+		if name == "iso-8859-1" || name == "iso-8859-9" {
 			wrong = strings.ContainsFunc(text, func(r rune) bool { return 0x80 <= r && r < 0xA0 })
 		}
 		if !wrong {

@@ -98,7 +98,9 @@ func newLanguage(file string) *language {
 // scriptOf returns the script of letters where it is not Latin.
 func scriptOf(letters string) *unicode.RangeTable {
 	r, _ := utf8.DecodeRuneInString(letters)
-	for _, t := range []*unicode.RangeTable{unicode.Cyrillic, unicode.Greek, unicode.Hebrew, unicode.Arabic, unicode.Thai} {
+	for _, t := range []*unicode.RangeTable{
+		unicode.Cyrillic, unicode.Greek, unicode.Hebrew, unicode.Arabic, unicode.Thai,
+	} {
 		if unicode.Is(t, r) {
 			return t
 		}

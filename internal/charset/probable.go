@@ -62,7 +62,8 @@ func (l *language) score(text []rune) float32 {
 		p += l.context(before, r)
 		// An apostrophe and a middle dot are part of words, in French and in
 		// Catalan.
-		if sym == kindQuote && prev >= firstLetter && i+1 < len(text) && unicode.IsLetter(text[i+1]) && r != '’' && r != '·' {
+		if sym == kindQuote && prev >= firstLetter && i+1 < len(text) &&
+			unicode.IsLetter(text[i+1]) && r != '’' && r != '·' {
 			p += quoteInside
 		}
 		if r < utf8.RuneSelf && before < utf8.RuneSelf {

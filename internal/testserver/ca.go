@@ -21,11 +21,11 @@ type CA struct {
 	// Cert is the authority's own certificate.
 	Cert *x509.Certificate
 
-	tb     testing.TB
-	key    *ecdsa.PrivateKey
-	now    time.Time
-	chain  [][]byte // DER certificates between a leaf and the root, this CA's first
-	serial atomic.Int64
+	tb     testing.TB        // fails where a certificate cannot be made
+	key    *ecdsa.PrivateKey // signs
+	now    time.Time         // what validity is reckoned from
+	chain  [][]byte          // DER certificates between a leaf and the root, this CA's first
+	serial atomic.Int64      // of the last certificate
 }
 
 // A Leaf tells [CA.Issue] what certificate to make. The zero value is a good

@@ -75,6 +75,7 @@ func (c *faultConn) exchange(turn int, head string) error {
 	if a.Linger > 0 && c.asked(a.Linger) {
 		return nil
 	}
+	// A gate at the end holds back an effect, and not the next request.
 	if a.OnEnd != Nothing {
 		c.hold(a.Hold)
 	}
@@ -138,7 +139,9 @@ func (c *faultConn) receive(a *Answer, in Arrival, slot int) error {
 	// The ledger keeps the start of a large body, and the hash of the whole.
 	hash := sha256.New()
 	kept := &keeper{limit: maxArrivalBody}
+	// Streamed, so that an upload may be larger than memory.
 	n, err := io.Copy(io.MultiWriter(hash, kept), body)
+	// An effect within the body makes it one that did not come whole, by intent.
 	whole := err == nil && a.OnUpload == Nothing && (want < 0 || n == want)
 	// The reader of chunks stops behind the last one, and leaves the trailer.
 	if chunked && whole {

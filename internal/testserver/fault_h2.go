@@ -285,7 +285,10 @@ func (c *conn2) flood(n int) error {
 		c.block.Reset()
 		// A sensitive field is in no table, so that each costs its whole size (RFC
 		// 7541, section 7.1.3). It fits a frame of the usual 16 KiB.
-		field := hpack.HeaderField{Name: "x-" + strconv.Itoa(i), Value: string(bytes.Repeat([]byte("v"), 8<<10)), Sensitive: true}
+		field := hpack.HeaderField{
+			Name: "x-" + strconv.Itoa(i), Value: string(bytes.Repeat([]byte("v"), 8<<10)),
+			Sensitive: true,
+		}
 		if err = c.enc.WriteField(field); err == nil {
 			err = c.fr.WriteContinuation(c.stream, false, c.block.Bytes())
 		}

@@ -147,7 +147,8 @@ func (w *Watch) Nothing() {
 		time.Sleep(settleStep)
 	}
 	if len(now) > len(w.files) {
-		w.tb.Errorf("after the fault: %d file descriptors, before it %d:\n%s", len(now), len(w.files), strings.Join(now, "\n"))
+		w.tb.Errorf("after the fault: %d file descriptors, before it %d:\n%s",
+			len(now), len(w.files), strings.Join(now, "\n"))
 	}
 	left, err := filepath.Glob(filepath.Join(w.temp, "*"))
 	if err != nil || len(left) > 0 {

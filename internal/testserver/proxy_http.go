@@ -175,6 +175,7 @@ func (p *HTTPProxy) tunnel(conn net.Conn, br *bufio.Reader, req *http.Request) {
 
 // forward passes a request on to its host and the response back.
 func (p *HTTPProxy) forward(conn net.Conn, req *http.Request) bool {
+	// One for each request, so that no connection outlives it.
 	transport := &http.Transport{
 		DisableCompression: true,
 		DisableKeepAlives:  true,

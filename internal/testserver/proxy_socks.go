@@ -108,13 +108,13 @@ var errSOCKS = errors.New("testserver: SOCKS client refused")
 
 // A socksConn is one client's connection. Its first error sticks.
 type socksConn struct {
-	p    *SOCKSProxy
-	conn net.Conn
-	r    io.Reader // conn, with what is read going to raw
-	raw  bytes.Buffer
-	req  SOCKSRequest
-	slot int // of req in the proxy's list; -1 before it has one
-	err  error
+	p    *SOCKSProxy  // whose list req is in
+	conn net.Conn     // the client's
+	r    io.Reader    // conn, with what is read going to raw
+	raw  bytes.Buffer // all that was read
+	req  SOCKSRequest // as far as it came
+	slot int          // of req in the proxy's list; -1 before it has one
+	err  error        // the first; nothing is read or written after it
 }
 
 // record puts what was read so far into the proxy's list.

@@ -34,9 +34,13 @@ func (k Kind) String() string {
 
 // An Error is what all functions of this package return when they fail.
 type Error struct {
-	Kind   Kind
-	URL    string // the offending text, as [Redact] leaves it, without query and fragment, cut if very long
-	Reason string // a sentence without the URL's own text
+	// Kind is what is wrong.
+	Kind Kind
+	// URL is the offending text, as [Redact] leaves it, without query and
+	// fragment, cut if very long.
+	URL string
+	// Reason is a sentence without the URL's own text.
+	Reason string
 }
 
 // Error returns the text that Requests would give, or one like it. User,

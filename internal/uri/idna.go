@@ -77,6 +77,8 @@ func lower(s string) string {
 // it and none after it (Unicode section 3.13).
 func finalSigma(runes []rune, i int) bool {
 	before, after := false, false
+	// Characters that case ignores, such as marks, are passed over in both
+	// directions.
 	for j := i - 1; j >= 0 && !before; j-- {
 		if before = cased(runes[j]); !before && !caseIgnorable(runes[j]) {
 			break

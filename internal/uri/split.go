@@ -11,8 +11,8 @@ import (
 type parts struct {
 	// Each as it was written.
 	scheme, authority, path, query, fragment string
-	hasAuthority                             bool
-	pathAt                                   int // where the path begins
+	hasAuthority                             bool // there was "//", be it with nothing behind it
+	pathAt                                   int  // where the path begins
 }
 
 // cutScheme splits off a scheme, which it returns as written and without the

@@ -71,7 +71,10 @@ func (d *Dialer) Resolve(ctx context.Context, host string, timeout time.Duration
 	// The resolver's own error may not say that time was up, which decides the
 	// kind.
 	if err != nil && ctx.Err() != nil {
-		err = &net.DNSError{Err: ctx.Err().Error(), Name: host, IsTimeout: errors.Is(ctx.Err(), context.DeadlineExceeded), UnwrapErr: ctx.Err()}
+		err = &net.DNSError{
+			Err: ctx.Err().Error(), Name: host, UnwrapErr: ctx.Err(),
+			IsTimeout: errors.Is(ctx.Err(), context.DeadlineExceeded),
+		}
 	}
 	return addrs, err
 }
