@@ -125,6 +125,7 @@ func fileBool(b bool) string {
 func (j *CookieJar) ReadFrom(r io.Reader) (int64, error) {
 	now, lim := j.clock(), j.Limits.bounds()
 	counter := &cookieReader{r: r}
+	// Without the lock: the reader is the caller's, and may be slow.
 	records, err := readCookieFile(counter, now, lim)
 	if err != nil {
 		return counter.n, err
@@ -192,6 +193,8 @@ func atLine(bad *CookieError, number int) error {
 func parseCookieLine(line string, lim cookieBounds) (cookieRecord, bool, *CookieError) {
 	var r cookieRecord
 	line, r.httpOnly = strings.CutPrefix(line, httpOnlyPrefix)
+	// The prefix of HttpOnly begins like a comment, to readers that do not know
+	// it.
 	if !r.httpOnly && strings.HasPrefix(line, "#") || trimCookieBlanks(line) == "" {
 		return r, false, nil
 	}
@@ -245,6 +248,8 @@ func parseFileExpiry(s string) (time.Time, bool) {
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return time.Time{}, false
 	}
+	// A number out of range is the largest or the least there is, by
+	// [strconv.ParseInt].
 	if n >= maxCookieUnix {
 		return maxCookieTime(), true
 	}

@@ -27,9 +27,11 @@ type Digest struct {
 	// once the Digest is in use.
 	Username, Password string
 
-	mu     sync.Mutex // guards what follows
-	origin string     // scheme, host and port that credentials are bound to; empty before the first use
-	nonce  nonceState
+	mu sync.Mutex // guards what follows
+	// origin is the scheme, host and port that the credentials are bound to;
+	// empty before the first use.
+	origin string
+	nonce  nonceState // of that origin
 }
 
 // nonceState is what is known of a server's nonce.

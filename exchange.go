@@ -73,6 +73,7 @@ func (a *HTTPAdapter) roundTrip(ctx context.Context, t *trip) (*Response, error)
 		t.watch.start() // another's transport may tell of no connection
 	}
 	resp, err, left := t.dispatch(ctx, rtr, req)
+	// The goroutine finishes the trip when net/http returns.
 	if left {
 		return nil, err
 	}
@@ -86,6 +87,7 @@ func (a *HTTPAdapter) roundTrip(ctx context.Context, t *trip) (*Response, error)
 		t.finish(err)
 		return nil, err
 	}
+	// Before the upload is waited for: a response that is none decides nothing.
 	if err := t.checkResponse(resp); err != nil {
 		resp.Body.Close()
 		err = t.failure(err)
@@ -117,7 +119,9 @@ const cancelGrace = 50 * time.Millisecond
 // source to return, which a source of the caller's may never do: where the
 // context ends meanwhile the request is left behind, to a goroutine that ends
 // with the Read.
-func (t *trip) dispatch(ctx context.Context, rtr http.RoundTripper, req *http.Request) (_ *http.Response, _ error, left bool) {
+func (t *trip) dispatch(
+	ctx context.Context, rtr http.RoundTripper, req *http.Request,
+) (_ *http.Response, _ error, left bool) {
 	if t.upload == nil || t.p.Body.ready() || ctx.Done() == nil {
 		resp, err := roundTripOf(rtr, req)
 		return resp, err, false
@@ -144,13 +148,16 @@ func roundTripOf(rtr http.RoundTripper, req *http.Request) (*http.Response, erro
 var errNoResponse = errors.New("transport returned no response")
 
 // dispatchAside is dispatch for a source that may block.
-func (t *trip) dispatchAside(ctx context.Context, rtr http.RoundTripper, req *http.Request) (_ *http.Response, _ error, left bool) {
+func (t *trip) dispatchAside(
+	ctx context.Context, rtr http.RoundTripper, req *http.Request,
+) (_ *http.Response, _ error, left bool) {
 	done, gone := make(chan struct{}), make(chan struct{})
 	var got *http.Response
 	var failed error
 	go func() {
 		got, failed = roundTripOf(rtr, req)
 		close(done)
+		// Here left is settled: the caller has the response, or has gone.
 		<-gone
 		if left {
 			if failed == nil {
@@ -165,6 +172,8 @@ func (t *trip) dispatchAside(ctx context.Context, rtr http.RoundTripper, req *ht
 		return got, failed, false
 	case <-ctx.Done():
 	}
+	// A source that heeds the context returns soon, and then nothing is left
+	// behind.
 	grace := time.NewTimer(cancelGrace)
 	defer grace.Stop()
 	select {
@@ -183,7 +192,7 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 	p := t.p
 	made := http.Request{
 		Method: p.Method, URL: t.target(), Host: p.Headers.Get("Host"),
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: plainHeader,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: ourHeader.plain,
 	}
 	req := &made
 	// Whether it is to be HTTP/2 turns out with the connection: gotConn fills the
@@ -195,7 +204,7 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 			t.fillHeader()
 		}
 	} else if replayable(p) {
-		req.Header = replayableHeader
+		req.Header = ourHeader.replayable
 	}
 	if p.Body.Len() != 0 {
 		req.Trailer = p.Body.trailer
@@ -276,20 +285,20 @@ type keyRecorder struct {
 	key any
 }
 
+// Value notes the key, and knows nothing of it.
 func (k *keyRecorder) Value(key any) any {
 	k.key = key
 	return nil
 }
 
-// plainHeader and replayableHeader stand for the headers of requests whose
-// head is ours. The second marks a request that net/http may send again where
-// a reused connection dies before it answers: RFC 9110, 9.2.2, has PUT and
-// DELETE idempotent, which net/http believes of a request with such a key.
-// Neither is ever written to.
-var (
-	plainHeader      = http.Header{"User-Agent": nil}
-	replayableHeader = http.Header{"User-Agent": nil, "X-Idempotency-Key": nil}
-)
+// ourHeader has what stands for the headers of requests whose head is ours. The
+// second marks a request that net/http may send again where a reused connection
+// dies before it answers: RFC 9110, 9.2.2, has PUT and DELETE idempotent, which
+// net/http believes of a request with such a key. Neither is ever written to.
+var ourHeader = struct{ plain, replayable http.Header }{
+	plain:      http.Header{"User-Agent": nil},
+	replayable: http.Header{"User-Agent": nil, "X-Idempotency-Key": nil},
+}
 
 // replayable reports whether a request may be sent twice: by its method, or
 // since the caller gave it a key by which the server knows it again.
@@ -357,6 +366,8 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	t.watch.rest() // of another connection, which lost the request
 	t.armed.Add(1)
 	t.reused = info.Reused
+	// net/http has moved the request to another connection, after a part of it
+	// went out on the one before.
 	if t.conn != nil && t.sentBytes() {
 		t.resends++
 	}
@@ -372,7 +383,10 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	t.transport.hosts.touch(conn.Pool)
 	t.conn = conn
 	t.read, t.written = conn.Counts()
+	// From here on the connection writes our head in the place of net/http's.
 	conn.Arm(t, t.terms())
+	// Once more is what RFC 9110, section 9.2.2, has in mind; a server that
+	// always closes would be asked for ever.
 	if t.resends > 1 {
 		conn.Refuse(errTooManyResends)
 	}

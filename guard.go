@@ -70,6 +70,7 @@ func (g *Guard) check(address string) error {
 // checkConn is check for a connection that is there.
 func (g *Guard) checkConn(c net.Conn) error { return g.check(c.RemoteAddr().String()) }
 
+// forbidden is the error of an address that is not let through.
 func forbidden(address, why string) error {
 	return &Error{kind: ErrForbiddenAddress, reason: "address " + quoteName(address) + " " + why}
 }

@@ -70,6 +70,7 @@ func multipartPayload(boundary string, form Fields, files []Part) (*Payload, err
 			return nil, err
 		}
 		m.text("--" + boundary + "\r\n" + head + "\r\n")
+		// Not read yet: it is opened when its turn comes.
 		m.segments = append(m.segments, f.Content)
 		m.text("\r\n")
 	}
@@ -85,6 +86,7 @@ type multipart struct {
 // text appends s, to the text before where there is one.
 func (m *multipart) text(s string) {
 	if n := len(m.segments); n > 0 && m.segments[n-1].inMem && m.segments[n-1].blocks {
+		// One allocation less for a form without files, which becomes one text.
 		last := m.segments[n-1]
 		last.data = append(last.data, s...)
 		last.length = int64(len(last.data))
@@ -116,10 +118,12 @@ func (m *multipart) payload() *Payload {
 		p.opener = m.open
 		return p
 	}
+	// A segment that can be read once makes the whole such a body.
 	p.reader = &lazyReader{open: m.open}
 	return p
 }
 
+// open begins the body anew; each reader goes through the segments by itself.
 func (m *multipart) open() (io.ReadCloser, error) {
 	return &multipartReader{rest: m.segments}, nil
 }
@@ -176,6 +180,7 @@ func (r *multipartReader) Read(b []byte) (int, error) {
 			if r.left > 0 {
 				return n, bodyLengthError("file of a multipart body is " + itoa(r.left) + " bytes shorter than it was")
 			}
+			// At once, so that no more than one file is open at a time.
 			err = r.cur.Close()
 			r.cur = nil
 		}
@@ -185,6 +190,7 @@ func (r *multipartReader) Read(b []byte) (int, error) {
 	}
 }
 
+// Close closes the segment under way; the others are not open.
 func (r *multipartReader) Close() error {
 	if r.cur == nil {
 		return nil
@@ -192,6 +198,7 @@ func (r *multipartReader) Close() error {
 	return r.cur.Close()
 }
 
+// bodyLengthError is the error of a file that changed while it was sent.
 func bodyLengthError(reason string) error {
 	return &Error{kind: ErrRequest, reason: reason}
 }
@@ -209,12 +216,14 @@ func (p *Part) head() (string, error) {
 		b.WriteString("; " + formParam("filename", p.FileName))
 	}
 	b.WriteString("\r\n")
+	// The part is the caller's, and may be sent again.
 	headers := p.Headers.Clone()
 	headers.Del("Content-Disposition")
 	if p.ContentType != "" {
 		headers.Del("Content-Type")
 		headers.fields = append([]headerField{{name: "Content-Type", value: p.ContentType}}, headers.fields...)
 	}
+	// A line end in a header would begin a part of somebody else's making.
 	if err := checkHeaders(&headers); err != nil {
 		return "", err
 	}
@@ -223,6 +232,7 @@ func (p *Part) head() (string, error) {
 		if i < 0 || headers.fields[i].name != first {
 			continue // in another spelling it is one of the others to urllib3
 		}
+		// urllib3 leaves out a header without a value.
 		if headers.fields[i].value != "" {
 			b.WriteString(first + ": " + headers.fields[i].value + "\r\n")
 		}
@@ -248,5 +258,7 @@ func escapeForm(value string) string {
 	if !strings.ContainsAny(value, "\"\r\n") {
 		return value
 	}
+	// As HTML has it for form-data, and urllib3 with it. A backslash stays as it
+	// is.
 	return strings.NewReplacer(`"`, "%22", "\r", "%0D", "\n", "%0A").Replace(value)
 }

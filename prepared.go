@@ -348,4 +348,5 @@ func (p *PreparedRequest) GoString() string { return p.String() }
 // LogValue is [PreparedRequest.String], for [log/slog].
 func (p *PreparedRequest) LogValue() slog.Value { return slog.StringValue(p.String()) }
 
+// itoa writes a number in decimal.
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }

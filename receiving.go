@@ -30,6 +30,7 @@ func (t *trip) response(resp *http.Response) *Response {
 	t.body.t, t.body.body = t, resp.Body
 	b := &r.body
 	b.raw, b.length, b.limits, b.trailer = &t.body, resp.ContentLength, &t.settings.Limits, &resp.Trailer
+	// What such a response says of codings is about a body that is not there.
 	if !bodiless(t.p.Method, resp.StatusCode) {
 		b.codings = resp.Header["Content-Encoding"]
 	}
@@ -94,12 +95,16 @@ func (t *trip) checkResponse(resp *http.Response) error {
 	}
 	t.resp.Headers = appendHeaders(t.room[:0], resp.Header)
 	fields := t.resp.Headers.fields
+	// net/http keeps a field whose name has a blank before its colon; a proxy may
+	// have read it as the field without, such as Content-Length (RFC 9112,
+	// section 5.1).
 	for i := range fields {
 		if name := fields[i].name; !isToken(name) {
 			return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response has a header name " +
 				quoteName(name) + " that is no token"}
 		}
 	}
+	// The limits are those of the adapter's own transport.
 	if t.transport == nil {
 		return nil
 	}
@@ -119,6 +124,7 @@ func (t *trip) heedKeepAlive(resp *http.Response) {
 	for _, value := range resp.Header["Keep-Alive"] {
 		for param := range strings.SplitSeq(value, ",") {
 			name, text, _ := strings.Cut(strings.TrimSpace(param), "=")
+			// A number of more than 24 bits, over half a year, is left out.
 			if n, err := strconv.ParseUint(text, 10, 24); err == nil && strings.EqualFold(name, "timeout") {
 				t.conn.ExpireIdle(time.Duration(n) * time.Second)
 			}
@@ -138,6 +144,7 @@ func reason(resp *http.Response) string {
 	if !ok {
 		return ""
 	}
+	// HTTP/2 has no phrase (RFC 9113, section 8.3.2).
 	if resp.ProtoMajor == 2 {
 		return http.StatusText(resp.StatusCode)
 	}
@@ -181,6 +188,8 @@ func (b *tripBody) Read(p []byte) (int, error) {
 	} else {
 		err = b.t.bodyFailure(err)
 	}
+	// It stays: a body that has failed has no more bytes, whatever net/http would
+	// say.
 	b.err = err
 	return n, err
 }
@@ -190,6 +199,7 @@ func (b *tripBody) Read(p []byte) (int, error) {
 func (b *tripBody) Close() error {
 	if b.err == nil {
 		b.err = &Error{kind: ErrStreamConsumed, reason: "response was closed"}
+		// Another turn means that the connection serves another request already.
 		if conn := b.t.conn; conn != nil && conn.Turn() == b.t.turn {
 			conn.Retire() // an empty body that nobody read costs its connection, as any other
 		}

@@ -46,6 +46,7 @@ func (t *trip) AppendHead(b []byte) []byte {
 		b = append(b, p.target.Target()...)
 	}
 	b = append(b, " HTTP/1.1\r\n"...)
+	// The order of RFC 9110, section 7.2, which would have Host first.
 	if !p.Headers.Has("Host") {
 		b = append(b, "Host: "...)
 		switch {
@@ -61,6 +62,8 @@ func (t *trip) AppendHead(b []byte) []byte {
 	if !p.Headers.Has("Content-Length") && !p.Headers.Has("Transfer-Encoding") {
 		b = t.appendFraming(b)
 	}
+	// It is written once, in the first of three places: that of the caller's own
+	// field, before a redirect's Authorization, or at the end.
 	proxyAuth := t.proxyAuth
 	for i := range p.Headers.fields {
 		f := &p.Headers.fields[i]
@@ -68,6 +71,7 @@ func (t *trip) AppendHead(b []byte) []byte {
 			switch {
 			case p.target.Scheme == "https": // it is the proxy's, and must not reach the origin
 				continue
+			// The URL of the proxy wins over the caller's header, as in Requests.
 			case proxyAuth != "":
 				b = appendField(b, f.name, proxyAuth)
 				proxyAuth = ""

@@ -51,8 +51,12 @@ const maxExactBody = 16 << 20
 // bufferSize is that of the buffers that bodies are moved in.
 const bufferSize = 256 << 10
 
+// buffers has room for bodies on their way. A body that is collected in it is
+// copied out before its buffers go back.
 var buffers = sync.Pool{New: func() any { return new(make([]byte, bufferSize)) }}
 
+// getBuffer takes a buffer of bufferSize, and putBuffer gives it back: nothing
+// may refer to it then.
 func getBuffer() *[]byte  { return buffers.Get().(*[]byte) }
 func putBuffer(b *[]byte) { buffers.Put(b) }
 
@@ -66,6 +70,7 @@ func (b *body) load(r *Response) error {
 	case bodyConsumed:
 		return b.consumedError(r)
 	}
+	// The rest of the body went with its connection.
 	if b.closed {
 		return b.fail(r, &Error{kind: ErrStreamConsumed, reason: "response was closed before its body was read"})
 	}
@@ -75,6 +80,7 @@ func (b *body) load(r *Response) error {
 	if err := b.start(r); err != nil {
 		return b.fail(r, err)
 	}
+	// What came before an error is kept too, for [Response.Partial].
 	data, err := readAll(b, r, b.expect())
 	b.data = data
 	if err != nil {
@@ -90,6 +96,7 @@ func (b *body) consumedError(r *Response) error {
 		kind: ErrStreamConsumed, reason: "body was already read by another reader",
 		Op: "read body", URL: shownURL(r.URL), Request: r.Request, Response: r, MaybeSent: true,
 	}
+	// It is told by [Response.Err], but ends nothing: the other reader goes on.
 	if b.err == nil {
 		b.err = err
 	}
@@ -110,6 +117,7 @@ func (b *body) expect() int {
 // else into growing ones.
 func readAll(b *body, r *Response, expect int) ([]byte, error) {
 	if expect > 0 && int64(expect) == b.length {
+		// The caller gets this slice, so that it comes from no pool.
 		data := make([]byte, expect)
 		n := 0
 		for n < len(data) {
@@ -179,6 +187,7 @@ func (b *body) start(r *Response) error {
 	if len(b.codings) == 0 {
 		return nil
 	}
+	// The decoder reads raw through the counter; without one, step counts itself.
 	dec, err := coding.NewReader(&rawCounter{b}, b.codings, b.limits.coding())
 	if err != nil {
 		return decodingError(r, err)
@@ -220,6 +229,8 @@ func (l *Limits) coding() coding.Limits {
 // rawCounter is raw, counted.
 type rawCounter struct{ b *body }
 
+// Read counts before the decoder sees the bytes, so that the count is of the
+// wire.
 func (c *rawCounter) Read(p []byte) (int, error) {
 	n, err := c.b.raw.Read(p)
 	c.b.rawRead += int64(n)
@@ -274,6 +285,7 @@ func decodingError(r *Response, err error) error {
 func (b *body) fail(r *Response, err error) error {
 	var e *Error
 	if errors.As(err, &e) && e.Response == nil {
+		// A copy: the transport keeps its error, and gives it for each later Read.
 		filled := *e
 		filled.Response, filled.MaybeSent = r, true
 		if filled.Request == nil {
@@ -304,6 +316,7 @@ func (b *body) release() {
 	}
 }
 
+// close is [Response.Close]. It may come while the body is in any state.
 func (b *body) close() error {
 	b.release()
 	return nil
@@ -337,6 +350,8 @@ func (b *body) read(r *Response, p []byte) (int, error) {
 		return n, nil
 	case bodyConsumed:
 		return 0, io.EOF
+	// A Read begins the body, and goes on with it: unlike the other readers it
+	// may be called again.
 	case bodyFresh:
 		if err := b.begin(r); err != nil {
 			return 0, err
@@ -355,10 +370,13 @@ func (b *body) rawReader(r *Response) io.Reader {
 	if b.state == bodyLoaded {
 		return bytes.NewReader(nil)
 	}
+	// Without codings the body is handed out as it is. A reader that began before
+	// has its decoder already.
 	b.codings = nil
 	return readerFunc(func(p []byte) (int, error) { return b.read(r, p) })
 }
 
+// readerFunc is an [io.Reader] of one function.
 type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
@@ -397,6 +415,7 @@ func (r *Response) Chunks(size int) iter.Seq2[[]byte, error] {
 				yield(nil, err)
 				return
 			}
+			// The piece was the caller's until now, and its memory serves the next.
 			room = piece[:0]
 		}
 	}
@@ -433,6 +452,8 @@ func (b *body) piece(r *Response, room []byte, size int) ([]byte, error) {
 	if size <= 0 {
 		limit = arrivalBuffer
 	}
+	// The size may be anything that the caller thought of: room is made for what
+	// comes and not for what was asked for.
 	room = slices.Grow(room[:0], min(limit, arrivalBuffer))
 	for {
 		if len(room) == cap(room) {
@@ -485,6 +506,7 @@ func (r *Response) TextChunks(size int) iter.Seq2[string, error] {
 				return
 			}
 		}
+		// A character that the end has cut is U+FFFD.
 		if text = dec(text[:0], nil, true); len(text) > 0 {
 			yield(string(text), nil)
 		}
@@ -506,6 +528,7 @@ type closeHook struct {
 	f func()
 }
 
+// Close closes first: what f lets in may need the connection.
 func (c *closeHook) Close() error {
 	defer c.f()
 	return c.ReadCloser.Close()
@@ -522,10 +545,12 @@ func (b *body) drain(r *Response) {
 		return
 	}
 	limit := b.limits.drain()
+	// The length says that it is not worth the wait: a new connection is cheaper.
 	if b.length > limit {
 		_ = b.fail(r, &Error{kind: ErrStreamConsumed, reason: "body was too long to be read on the way"})
 		return
 	}
+	// A server that dawdles must not hold up the request that comes next.
 	if trip, ok := b.raw.(*tripBody); ok && b.length != 0 {
 		defer time.AfterFunc(drainTime, trip.abort).Stop()
 	}
@@ -534,6 +559,7 @@ func (b *body) drain(r *Response) {
 	if err == nil && int64(len(held)) > limit {
 		err = &Error{kind: ErrStreamConsumed, reason: "body was too long to be read on the way"}
 	}
+	// What is held has no chunks any more, and a length that is known.
 	b.framed = nil
 	b.length = int64(len(held))
 	if b.raw = http.NoBody; len(held) > 0 || err != nil {
@@ -545,6 +571,8 @@ func (b *body) drain(r *Response) {
 // drain at most.
 func (b *body) takeRaw() ([]byte, error) {
 	if b.length < 0 {
+		// One byte beyond the limit tells a body that is too long from one that
+		// just fits.
 		return io.ReadAll(io.LimitReader(b.raw, b.limits.drain()+1))
 	}
 	if b.length == 0 {
@@ -565,6 +593,7 @@ type heldBody struct {
 	err error
 }
 
+// Read gives the error only after all that came before it.
 func (h *heldBody) Read(p []byte) (int, error) {
 	n, err := h.Reader.Read(p)
 	if err == io.EOF && h.err != nil {
@@ -573,4 +602,5 @@ func (h *heldBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Close has nothing to close: raw was closed when the rest of it was held.
 func (h *heldBody) Close() error { return nil }

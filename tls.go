@@ -30,6 +30,7 @@ type TLSVerify struct {
 	Roots *x509.CertPool
 }
 
+// isZero reports whether nothing is set, so that it inherits.
 func (v TLSVerify) isZero() bool { return v == TLSVerify{} }
 
 // check refuses two settings at once: which of them should win is anyone's
@@ -80,6 +81,7 @@ func (c ClientCert) check() error {
 
 // sslError is an error of a file that TLS needs; it names the file.
 func sslError(what, path string, err error) error {
+	// The path is in the text already.
 	if pathErr, ok := errors.AsType[*os.PathError](err); ok {
 		err = pathErr.Err
 	}
@@ -113,6 +115,7 @@ func (c ClientCert) load() (*tls.Certificate, error) {
 	return &cert, nil
 }
 
+// errEncryptedKey says what Go's own error would leave out.
 var errEncryptedKey = errors.New("the private key is encrypted; give one that is not, or a Certificate")
 
 // encryptedKey reports whether the first key of a PEM file is encrypted, in
@@ -126,6 +129,7 @@ func encryptedKey(data []byte) bool {
 			return false
 		case block.Type == "ENCRYPTED PRIVATE KEY", strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED"):
 			return true
+		// [tls.X509KeyPair] takes the first key, so that later ones do not matter.
 		case strings.HasSuffix(block.Type, "PRIVATE KEY"):
 			return false
 		}
@@ -143,6 +147,8 @@ func (v TLSVerify) roots() (*x509.CertPool, error) {
 	}
 	pool := x509.NewCertPool()
 	if !fi.IsDir() {
+		// An empty pool would trust nobody, and fail later with an error that does
+		// not say why.
 		if n, err := addCerts(pool, v.CABundle); err != nil {
 			return nil, sslError("CA bundle", v.CABundle, err)
 		} else if n == 0 {
@@ -209,6 +215,8 @@ func (s TLSSettings) config(verify TLSVerify, cert ClientCert) (*tls.Config, err
 		CurvePreferences:   s.Curves,
 		ServerName:         s.ServerName,
 		KeyLogWriter:       s.KeyLog,
+		// Sessions are resumed within one transport: other settings of trust have
+		// another.
 		ClientSessionCache: tls.NewLRUClientSessionCache(0),
 	}
 	if own != nil {
@@ -230,6 +238,7 @@ func parsePins(pins []string) ([][sha256.Size]byte, error) {
 	out := make([][sha256.Size]byte, len(pins))
 	for i, pin := range pins {
 		b, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(pin, "sha256/"))
+		// A pin that can never match would lock the caller out; it is told before.
 		if err != nil || len(b) != sha256.Size {
 			return nil, invalidOption("pin %d is no base64 SHA-256 hash", i)
 		}
@@ -248,6 +257,8 @@ func checkPins(cs tls.ConnectionState, pins [][sha256.Size]byte) error {
 	}
 	for _, chain := range chains {
 		for _, cert := range chain {
+			// The key and not the certificate: a renewal with the same key keeps its
+			// pin (RFC 7469, section 2.4).
 			if slices.Contains(pins, sha256.Sum256(cert.RawSubjectPublicKeyInfo)) {
 				return nil
 			}

@@ -21,17 +21,17 @@ import (
 // transport is a pool of connections that may serve one another's requests:
 // one way to the server, one set of TLS settings.
 type transport struct {
-	adapter *HTTPAdapter
-	route   route
-	dialer  wire.Dialer
-	http    *http.Transport
+	adapter *HTTPAdapter    // whose settings hold; they do not change in use
+	route   route           // the way to the server
+	dialer  wire.Dialer     // for the server, or for a proxy
+	http    *http.Transport // pools, frames, and speaks HTTP/2
 
-	auth  proxyAuth
-	hosts hostPools
+	auth  proxyAuth // what the proxy has asked for
+	hosts hostPools // for which hosts connections are kept
 
 	tlsOnce   sync.Once
 	tlsConfig *tls.Config // for origins, and for a proxy
-	tlsErr    error
+	tlsErr    error       // what keeps tlsConfig from being made; it stays
 }
 
 // newTransport sets up net/http to pool, frame and speak HTTP/2, and leaves
@@ -41,6 +41,8 @@ func newTransport(a *HTTPAdapter, rt route) *transport {
 	t.hosts.limit = cmp.Or(a.PoolConnections, defaultPoolConnections)
 	t.dialer = wire.Dialer{Lookup: a.Resolve, LocalAddr: a.LocalAddr}
 	size := cmp.Or(a.PoolMaxSize, defaultPoolMaxSize)
+	// It sees the address after the name was resolved, so that a name cannot lead
+	// it astray between a check and the dialling.
 	if rt.key.guard != nil {
 		t.dialer.Control = rt.key.guard.control
 	}
@@ -55,9 +57,11 @@ func newTransport(a *HTTPAdapter, rt route) *transport {
 		ReadBufferSize:         a.MaxTrailerBytes, // within which net/http looks for their end
 		ForceAttemptHTTP2:      t.offersHTTP2(),
 	}
+	// Requests' pool_block: a request waits for a connection to come back.
 	if a.PoolBlock {
 		t.http.MaxConnsPerHost = size
 	}
+	// An empty map, and not nil, is what keeps net/http from speaking HTTP/2.
 	if !t.offersHTTP2() {
 		t.http.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
 	}
@@ -88,6 +92,8 @@ type dialError struct {
 	err   error
 }
 
+// Error is that of the failure alone: the stage is for [dialFailure], which
+// makes a kind of it.
 func (e *dialError) Error() string { return e.err.Error() }
 func (e *dialError) Unwrap() error { return e.err }
 
@@ -160,6 +166,8 @@ func (t *transport) dialByCaller(ctx context.Context, addr string) (net.Conn, er
 	if err != nil || t.route.key.guard == nil {
 		return c, err
 	}
+	// The guard cannot look before a dialler that is not ours; nothing was sent
+	// yet.
 	if err := t.route.key.guard.checkConn(c); err != nil {
 		c.Close()
 		return nil, err
@@ -172,6 +180,7 @@ func (t *transport) dialByCaller(ctx context.Context, addr string) (net.Conn, er
 func (t *transport) reachByProxy(ctx context.Context, addr string) (net.Conn, error) {
 	for asked := 0; ; asked++ {
 		c, err := t.tryProxy(ctx, addr)
+		// A refusal with a challenge that can be answered is worth another try.
 		if err == nil || !t.auth.connectChallenged(t.route.proxy, err, asked) {
 			return c, err
 		}
@@ -190,6 +199,7 @@ func (t *transport) tryProxy(ctx context.Context, addr string) (net.Conn, error)
 	defer cancel()
 	out := c
 	if proxy.Scheme == "https" {
+		// No protocol is offered: a tunnel is asked for in HTTP/1.1.
 		if out, err = t.secure(ctx, c, proxy.Host, nil); err != nil {
 			return nil, &dialError{stageProxyTLS, err}
 		}
@@ -220,6 +230,8 @@ func (t *transport) openTunnel(ctx context.Context, c net.Conn, addr string) (ne
 	switch proxy.Scheme {
 	case "http", "https":
 		var fields []tunnel.Field
+		// Digest signs method and target, and of a CONNECT that is the authority
+		// (RFC 9110, section 9.3.6).
 		value, err := t.auth.value(proxy, &PreparedRequest{Method: http.MethodConnect}, addr)
 		if err != nil {
 			return nil, err
@@ -242,7 +254,9 @@ func (t *transport) openTunnel(ctx context.Context, c net.Conn, addr string) (ne
 
 // openSOCKS speaks SOCKS: socks5 and socks4 resolve the name here, socks5h
 // and socks4a leave it to the proxy.
-func (t *transport) openSOCKS(ctx context.Context, c net.Conn, host string, port uint16, user, password string, hasAuth bool) error {
+func (t *transport) openSOCKS(
+	ctx context.Context, c net.Conn, host string, port uint16, user, password string, hasAuth bool,
+) error {
 	ip, err := netip.ParseAddr(host)
 	isName := err != nil
 	switch t.route.proxy.Scheme {
@@ -278,6 +292,7 @@ func (t *transport) resolveFor(ctx context.Context, host string, v4 bool) (netip
 		return netip.Addr{}, err
 	}
 	for _, a := range addrs {
+		// SOCKS 4 carries no other addresses.
 		if a = a.Unmap(); !v4 || a.Is4() {
 			return a, nil
 		}
@@ -292,6 +307,8 @@ func (t *transport) dialTLS(ctx context.Context, _, addr string) (net.Conn, erro
 	if err != nil {
 		return nil, err
 	}
+	// net/http dials anew for a request that was lost, and would go on for ever
+	// with a server that always closes.
 	if enough, _ := ctx.Value(sendLimit{}).(bool); enough {
 		return nil, errTooManyResends
 	}
@@ -308,6 +325,9 @@ func (t *transport) dialTLS(ctx context.Context, _, addr string) (net.Conn, erro
 	if !t.offersHTTP2() {
 		protos = protos[1:]
 	}
+	// Between TLS and the socket, where an end without close_notify shows (RFC
+	// 8446, section 6.1): a body cut off by an attacker must not pass for a whole
+	// one.
 	cut := wire.DetectCut(raw)
 	client, err := t.secure(ctx, cut, host, protos)
 	if err != nil {
@@ -341,8 +361,10 @@ func (t *transport) secure(ctx context.Context, c net.Conn, host string, protos 
 		c.Close()
 		return nil, err
 	}
+	// The settings are shared by all connections.
 	config := t.tlsConfig.Clone()
 	config.NextProtos = protos
+	// A name that the caller set is verified in the place of the host's.
 	if config.ServerName == "" {
 		config.ServerName = tlsName(host)
 	}

@@ -41,11 +41,17 @@ const maxPrefix = 32 << 10
 
 // newUpload readies a body for one trip.
 func newUpload(payload *Payload) *upload {
-	u := &upload{payload: payload, free: make(chan struct{}, 1), done: make(chan struct{}), once: !payload.Replayable()}
+	u := &upload{
+		payload: payload, once: !payload.Replayable(),
+		free: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+	// The token: whoever takes it may read the source.
 	u.free <- struct{}{}
 	return u
 }
 
+// errUploadStopped is what net/http is told of a body that nobody needs any
+// more. It is no failure of the source.
 var errUploadStopped = errors.New("upload was stopped")
 
 // open starts the body from its beginning: net/http calls it again to send
@@ -54,11 +60,13 @@ func (u *upload) open() (io.ReadCloser, error) {
 	<-u.free
 	defer u.unlock()
 	again := u.once && u.opened
+	// More was read than the prefix holds, or nobody needs the body any more.
 	if u.over || u.stopped.Load() {
 		return nil, &Error{kind: ErrUnrewindableBody, reason: "the body can be sent only once"}
 	}
 	var src io.ReadCloser
 	if again {
+		// The reader stands where the first connection left it, behind the prefix.
 		src = io.NopCloser(io.MultiReader(bytes.NewReader(u.prefix), u.payload.reader))
 		u.prefix = nil
 	} else {
@@ -69,6 +77,8 @@ func (u *upload) open() (io.ReadCloser, error) {
 		u.opened = true
 	}
 	u.whole.Store(false)
+	// The first reader lies in the upload itself, and costs no allocation.
+	// net/http may hold on to it when it asks for another.
 	r := &u.first
 	if r.u != nil {
 		r = new(uploadReader)
@@ -86,6 +96,8 @@ func (u *upload) open() (io.ReadCloser, error) {
 // progress changes with every piece sent, and while the source is waited for.
 func (u *upload) progress() int64 {
 	if u.reading.Load() {
+		// A source that thinks is no peer that stalls: the read timeout is not for
+		// it.
 		return time.Now().UnixNano()
 	}
 	return u.sent.Load()
@@ -101,6 +113,7 @@ func (u *upload) lock(ctx context.Context) bool {
 	}
 }
 
+// unlock gives the token back.
 func (u *upload) unlock() { u.free <- struct{}{} }
 
 // giveUp ends the upload of a request that failed. A source that was asked for
@@ -141,6 +154,8 @@ func (u *upload) settle(ctx context.Context, resp *http.Response) bool {
 	if u.whole.Load() {
 		return true
 	}
+	// After such an answer the server reads no more (RFC 9110, section 15.5.14;
+	// RFC 9112, section 9.6), and the rest would be sent in vain.
 	if resp.StatusCode != http.StatusRequestEntityTooLarge && !resp.Close {
 		u.waitWhile(ctx)
 	}
@@ -249,12 +264,14 @@ func (r *uploadReader) Read(p []byte) (int, error) {
 			more, err = r.src.Read(r.beyond[:])
 			n += more
 		}
+		// Close came while the source was being read, and has left it to this Read.
 		if r.closing.Load() {
 			r.src.Close()
 		}
 		return n, err
 	})
 	if r.left >= 0 {
+		// Nothing of the piece goes out: the request stays visibly short.
 		if r.left -= int64(n); r.left < 0 {
 			return 0, r.u.fail(lengthError(r.u.payload.Len(), "more"))
 		}
@@ -264,6 +281,8 @@ func (r *uploadReader) Read(p []byte) (int, error) {
 		return n, r.u.fail(lengthError(r.u.payload.Len(), itoa(r.u.payload.Len()-r.left)))
 	case err == io.EOF:
 		r.u.whole.Store(true)
+	// net/http may report the connection that it closes for this, and not the
+	// cause.
 	case err != nil && !errors.Is(err, errUploadStopped):
 		_ = r.u.fail(err)
 	}
@@ -309,6 +328,8 @@ func (c *chunkUpload) WriteTo(w io.Writer) (int64, error) {
 			if err := c.pieces.fill(); err != nil {
 				return 0, err
 			}
+			// The piece is the iterator's, and valid until it is asked for the next
+			// one.
 			piece, c.pieces.rest = c.pieces.rest, nil
 			c.u.keep(piece)
 			return len(piece), nil

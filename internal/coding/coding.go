@@ -88,6 +88,7 @@ func NewReader(r io.Reader, codings []string, lim Limits) (io.ReadCloser, error)
 	return newReader(r, names, lim), nil
 }
 
+// asReadCloser gives r a Close that does nothing where it has none.
 func asReadCloser(r io.Reader) io.ReadCloser {
 	if rc, ok := r.(io.ReadCloser); ok {
 		return rc
@@ -95,6 +96,7 @@ func asReadCloser(r io.Reader) io.ReadCloser {
 	return io.NopCloser(r)
 }
 
+// layers is how many codings are undone at most.
 func (l Limits) layers() int {
 	if l.Layers <= 0 {
 		return defaultLayers
@@ -102,6 +104,7 @@ func (l Limits) layers() int {
 	return l.Layers
 }
 
+// window is the largest window, in bytes.
 func (l Limits) window() int {
 	if l.Window <= 0 {
 		return defaultWindow

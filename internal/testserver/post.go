@@ -28,6 +28,7 @@ const watchLimit = 2 * time.Second
 func NewWatch(tb testing.TB) *Watch {
 	tb.Helper()
 	temp := tb.TempDir()
+	// A fuzz target's F can set nothing. Windows has no TMPDIR.
 	if t, ok := tb.(interface{ Setenv(key, value string) }); ok && runtime.GOOS != "windows" {
 		t.Setenv("TMPDIR", temp)
 	}
@@ -78,6 +79,8 @@ func (w *Watch) Check(c Conditions) {
 	if c.Body != nil {
 		c.Body.check(w.tb)
 	}
+	// What is in the ledger by now belongs to the fault, and the rest to what
+	// came after it.
 	before := 0
 	if c.Server != nil {
 		before = len(c.Server.Ledger())
@@ -96,6 +99,7 @@ func (w *Watch) Check(c Conditions) {
 		}
 	}
 	if c.Server != nil {
+		// Asked before the server closes, which would close them all.
 		if left := c.Server.Settle(watchLimit); len(left) > 0 {
 			w.tb.Errorf("after the fault: the client left connections %v open", left)
 		}
@@ -118,6 +122,7 @@ func (w *Watch) checkLedger(c Conditions, before int) {
 		if i >= before && a.Conn == faulty {
 			w.tb.Errorf("after the fault: connection %d was used again", faulty)
 		}
+		// The other methods that tests use are idempotent (RFC 9110, section 9.2.2).
 		if a.Method == "POST" || a.Method == "PATCH" {
 			if seen[a.Target]++; seen[a.Target] == 2 && !c.Repeats {
 				w.tb.Errorf("after the fault: %s %s came twice", a.Method, a.Target)
@@ -135,6 +140,7 @@ func (w *Watch) Nothing() {
 	}
 	var left []string
 	for wait := time.Duration(0); wait < watchLimit; wait += settleStep {
+		// The system may take a moment to close what was given up.
 		if left = beyond(descriptors(), w.files); len(left) == 0 {
 			break
 		}

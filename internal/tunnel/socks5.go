@@ -19,6 +19,7 @@ type Addr struct {
 
 // The numbers of RFC 1928.
 const (
+	// The first byte of each message, and the one command that is used.
 	version5   = 0x05
 	cmdConnect = 0x01
 
@@ -40,10 +41,14 @@ const (
 // text form as that address. After a nil error conn is the way to the target,
 // and no byte beyond the proxy's reply has been read from it.
 func SOCKS5(ctx context.Context, conn net.Conn, target Addr, user, pass string, hasAuth bool) error {
+	// All messages are made before any is sent: a bad argument costs no round
+	// trip.
 	request, err := request5(target)
 	if err != nil {
 		return err
 	}
+	// A method that was not offered cannot be chosen: without credentials there
+	// is one.
 	greeting, login := []byte{version5, 1, methodNone}, []byte(nil)
 	if hasAuth {
 		if login, err = login5(user, pass); err != nil {
@@ -192,5 +197,6 @@ func readReply5(r io.Reader) error {
 	default:
 		return &ProtocolError{"SOCKS5", fmt.Sprintf("the reply has an address of unknown type %#02x", b[1]), nil}
 	}
+	// The port follows the address.
 	return receive(r, "SOCKS5", make([]byte, size+2))
 }

@@ -34,9 +34,13 @@ func (k Kind) String() string {
 
 // An Error is what all functions of this package return when they fail.
 type Error struct {
-	Kind   Kind
-	URL    string // the offending text, as [Redact] leaves it, without query and fragment, cut if very long
-	Reason string // a sentence without the URL's own text
+	// Kind is what is wrong.
+	Kind Kind
+	// URL is the offending text, as [Redact] leaves it, without query and
+	// fragment, cut if very long.
+	URL string
+	// Reason is a sentence without the URL's own text.
+	Reason string
 }
 
 // Error returns the text that Requests would give, or one like it. User,
@@ -55,6 +59,8 @@ func (e *Error) Error() string {
 // maxShown is the number of bytes of a URL that an error repeats.
 const maxShown = 512
 
+// newError makes an [Error] that may be logged: it takes the secrets out of
+// text.
 func newError(kind Kind, text, reason string) *Error {
 	return &Error{Kind: kind, URL: shown(text), Reason: reason}
 }
@@ -68,6 +74,7 @@ func shown(text string) string {
 	if len(text) <= maxShown {
 		return text
 	}
+	// The cut may have gone through a character.
 	return strings.ToValidUTF8(text[:maxShown], "") + "..."
 }
 

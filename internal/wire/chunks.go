@@ -45,6 +45,7 @@ func (t *tracker) follow(turn int64, on bool) {
 	if t.turn == turn {
 		return
 	}
+	// What was read ahead belongs to the connection and not to the response.
 	*t = tracker{turn: turn, line: t.line[:0], rest: t.rest, err: t.err}
 	if on {
 		t.state = trackStatus
@@ -100,6 +101,8 @@ func (t *tracker) advance(b []byte) int {
 			c := b[i]
 			i++
 			if c != '\n' {
+				// A longer line is none that matters here: the memory is bounded, not
+				// the line.
 				if len(t.line) < maxTrackedLine {
 					t.line = append(t.line, c)
 				}
@@ -128,6 +131,7 @@ func (t *tracker) endLine(line string) bool {
 		if line != "" {
 			name, value, _ := strings.Cut(line, ":")
 			if strings.EqualFold(name, "Transfer-Encoding") {
+				// The last line counts; a list of codings is refused by net/http.
 				t.coded = strings.EqualFold(strings.TrimSpace(value), "chunked")
 			}
 			return false
@@ -155,6 +159,7 @@ func (t *tracker) endSize(line string) {
 	// Extensions follow (RFC 9112, section 7.1.1), which nobody uses.
 	digits, _, _ := strings.Cut(line, ";")
 	n, err := strconv.ParseUint(strings.TrimSpace(digits), 16, 63)
+	// The last chunk has size zero, and the trailer after it has no chunks.
 	if err != nil || n == 0 {
 		t.state = trackOff
 		return
