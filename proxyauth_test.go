@@ -214,6 +214,103 @@ func TestSOCKSAddresses(t *testing.T) {
 	}
 }
 
+// A user without a password is sent with an empty one to a SOCKS5 proxy that
+// asks for both, and is no hindrance at one that asks for nothing.
+func TestSOCKSUserAlone(t *testing.T) {
+	tests := []struct {
+		url  string // of the proxy, without its address
+		asks bool   // for the user
+		user string // that the proxy was told
+		want error
+	}{
+		{"socks5://user@", false, "", nil},
+		{"socks5://user:@", false, "", nil},
+		{"socks5h://user@", false, "", nil},
+		{"socks5://user@", true, "user", nil},
+		{"socks5://user:@", true, "user", nil},
+		{"socks5h://user@", true, "user", nil},
+		{"socks4://user@", false, "user", nil},
+		{"socks4a://user:@", false, "user", nil},
+		{"socks5://" + strings.Repeat("u", 256) + "@", false, "", requests.ErrProxy},
+		{"socks5://user:" + strings.Repeat("p", 256) + "@", false, "", requests.ErrProxy},
+	}
+	for _, tt := range tests {
+		t.Run(fmt.Sprintf("%.20s asks %t", tt.url, tt.asks), func(t *testing.T) {
+			w := newWorld(t)
+			a := w.at("http://10.9.9.9")
+			p := &testserver.SOCKSProxy{Hosts: w.hosts}
+			if tt.asks {
+				p.User = "user"
+			}
+			p.Start(t)
+			_, err := w.session(requests.Proxy("all", tt.url+p.Addr())).Get(t.Context(), "http://10.9.9.9/")
+			if tt.want != nil {
+				require.ErrorIs(t, err, tt.want)
+				assert.ErrorContains(t, err, "255 bytes")
+				for _, r := range p.Requests() {
+					assert.Empty(t, r.Raw)
+				}
+				return
+			}
+			require.NoError(t, err)
+			assert.Len(t, a.seen(), 1)
+			require.Len(t, p.Requests(), 1)
+			assert.Equal(t, tt.user, p.Requests()[0].User)
+			assert.Empty(t, p.Requests()[0].Pass)
+		})
+	}
+}
+
+// The way decides whether ProxyBasic is sent. A header that the caller gave
+// himself goes out over http as it stands, as in Requests.
+func TestProxyBasicWithoutForwarding(t *testing.T) {
+	auth := requests.Auth(&requests.ProxyBasic{Username: "u", Password: "p"})
+	header := requests.Header("Proxy-Authorization", basic("u", "p"))
+	tests := []struct {
+		name, url string
+		give      requests.Option
+		by        string // the kind of proxy, or none
+		proxy     bool   // the header is sent to the proxy
+		origin    bool   // the header is sent to the origin
+	}{
+		{"direct", "http://a.test/", auth, "", false, false},
+		{"direct https", "https://a.test/", auth, "", false, false},
+		{"socks", "http://a.test/", auth, "socks", false, false},
+		{"socks https", "https://a.test/", auth, "socks", false, false},
+		{"forwarded", "http://a.test/", auth, "http", true, false},
+		{"tunnelled", "https://a.test/", auth, "http", false, false},
+		{"header, direct", "http://a.test/", header, "", false, true},
+		{"header, direct https", "https://a.test/", header, "", false, false},
+		{"header, forwarded", "http://a.test/", header, "http", true, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			origins := []*site{w.at("http://a.test"), w.at("https://a.test")}
+			p := (&testserver.HTTPProxy{Hosts: w.hosts}).Start(t)
+			opts := []requests.Option{tt.give}
+			switch tt.by {
+			case "socks":
+				opts = append(opts, requests.Proxy("all", "socks5h://"+(&testserver.SOCKSProxy{Hosts: w.hosts}).Start(t).Addr()))
+			case "http":
+				opts = append(opts, requests.Proxy("all", p.URL()))
+			}
+			get(t, w.session(opts...), tt.url)
+			var atOrigin, atProxy []string
+			for _, o := range origins {
+				for _, head := range o.seen() {
+					atOrigin = append(atOrigin, valuesOf(head, "Proxy-Authorization")...)
+				}
+			}
+			for _, head := range p.Heads() {
+				atProxy = append(atProxy, valuesOf(head, "Proxy-Authorization")...)
+			}
+			assert.Equal(t, tt.origin, len(atOrigin) > 0, "%q", atOrigin)
+			assert.Equal(t, tt.proxy, len(atProxy) > 0, "%q", atProxy)
+		})
+	}
+}
+
 // ProxyBasic is for a proxy that forwards, and for nobody else.
 func TestProxyBasicOverProxies(t *testing.T) {
 	w := newWorld(t)

@@ -63,8 +63,8 @@ func (t *trip) AppendHead(b []byte) []byte {
 		f := &p.Headers.fields[i]
 		if equalFold(f.name, "Proxy-Authorization") {
 			switch {
-			case p.target.Scheme == "https": // it is the proxy's, and must not reach the origin
-				continue
+			case p.target.Scheme == "https", f.reach == reachProxy && !t.forwarded():
+				continue // it is the proxy's, and must not reach the origin
 			case proxyAuth != "":
 				b = appendField(b, f.name, proxyAuth)
 				proxyAuth = ""
