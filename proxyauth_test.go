@@ -110,6 +110,13 @@ func proxyCredentials(t *testing.T, head string, secure bool) string {
 	p := digestParams(t, values[0])
 	assert.Equal(t, uri, p["uri"])
 	assert.Equal(t, digestResponse(p, method, ""), p["response"])
+	return shortDigest(t, values[0])
+}
+
+// shortDigest says which nonce credentials use, and for which time.
+func shortDigest(t *testing.T, credentials string) string {
+	t.Helper()
+	p := digestParams(t, credentials)
 	return fmt.Sprintf("Digest %s %s", p["nonce"], p["nc"])
 }
 
@@ -135,17 +142,90 @@ func TestProxyDigestIsKept(t *testing.T) {
 	}
 }
 
-// A body that can be sent only once is not there to answer a challenge.
-func TestProxyDigestAndBodySentOnce(t *testing.T) {
+// The ways through one proxy, forwarding and tunnels, count its nonce together.
+func TestProxyDigestCountsOnce(t *testing.T) {
 	w := newWorld(t)
-	a := w.at("http://a.test")
-	p := (&testserver.HTTPProxy{Hosts: w.hosts, Ask: askInTurn(askProxy)}).Start(t)
-	body := requests.Body(iotest.OneByteReader(strings.NewReader("text")))
-	r, err := w.session(requests.Proxy("all", "http://u:p@"+p.Addr())).Post(t.Context(), "http://a.test/", body)
-	require.NoError(t, err)
-	assert.Equal(t, http.StatusProxyAuthRequired, r.StatusCode)
-	assert.Len(t, p.Heads(), 1)
-	assert.Empty(t, a.seen())
+	var asked atomic.Int64
+	p := (&testserver.HTTPProxy{Hosts: w.hosts, Ask: func(req *http.Request) string {
+		if strings.HasPrefix(req.Header.Get("Proxy-Authorization"), "Digest ") {
+			return ""
+		}
+		asked.Add(1)
+		return askProxy
+	}}).Start(t)
+	s := w.session(requests.Proxy("all", "http://u:p@"+p.Addr()))
+	for _, url := range []string{"http://a.test/", "https://a.test/", "http://b.test/", "https://b.test/"} {
+		w.at(strings.TrimSuffix(url, "/"))
+		get(t, s, url)
+	}
+	assert.Equal(t, int64(1), asked.Load())
+	for i, head := range p.Heads()[1:] {
+		assert.Equal(t, fmt.Sprintf("%08x", i+1), digestParams(t, valuesOf(head, "Proxy-Authorization")[0])["nc"])
+	}
+}
+
+// A proxy's nonces are counted each by itself, and a request is answered by the
+// nonce of its own challenge.
+func TestProxyDigestTwoNonces(t *testing.T) {
+	for _, scheme := range []string{"http", "https"} {
+		t.Run(scheme, func(t *testing.T) {
+			w := newWorld(t)
+			two := &twoNonces{}
+			p := (&testserver.HTTPProxy{Hosts: w.hosts, Ask: func(req *http.Request) string {
+				return two.ask(digestParams(t, "Digest "+strings.TrimPrefix(req.Header.Get("Proxy-Authorization"), "Digest ")))
+			}}).Start(t)
+			s := w.session(requests.Proxy("all", "http://u:p@"+p.Addr()))
+			for i := range 6 {
+				host := fmt.Sprintf("h%d.test", i) // a tunnel for each
+				w.at(scheme + "://" + host)
+				get(t, s, scheme+"://"+host+"/")
+			}
+			assert.Equal(t, map[string]int{
+				"na 00000001": 1, "na 00000003": 1, "na 00000005": 1, "nb 00000001": 1, "nb 00000003": 1, "nb 00000005": 1,
+			}, two.taken())
+		})
+	}
+}
+
+// A body that can be sent only once is not there to answer a challenge, which
+// is an error as it is with an origin, if there is an answer.
+func TestProxyDigestAndBodySentOnce(t *testing.T) {
+	tests := []struct {
+		name, user, ask string
+		want            error // nil for the 407 itself
+	}{
+		{"Digest", "u:p@", askProxy, requests.ErrUnrewindableBody},
+		{"Digest, nobody to answer for", "", askProxy, nil},
+		{"Basic", "u:p@", `Basic realm="proxy"`, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			a := w.at("http://a.test")
+			p := (&testserver.HTTPProxy{Hosts: w.hosts, Ask: askInTurn(tt.ask)}).Start(t)
+			body := func() requests.Option { return requests.Body(iotest.OneByteReader(strings.NewReader("text"))) }
+			s := w.session(requests.Proxy("all", "http://"+tt.user+p.Addr()))
+			r, err := s.Post(t.Context(), "http://a.test/", body())
+			assert.Len(t, p.Heads(), 1)
+			assert.Empty(t, a.seen())
+			if tt.want == nil {
+				require.NoError(t, err)
+				assert.Equal(t, http.StatusProxyAuthRequired, r.StatusCode)
+				return
+			}
+			require.ErrorIs(t, err, tt.want)
+			e, ok := errors.AsType[*requests.Error](err)
+			require.True(t, ok)
+			require.NotNil(t, e.Response)
+			assert.Equal(t, http.StatusProxyAuthRequired, e.Response.StatusCode)
+			assert.True(t, e.MaybeSent)
+
+			r, err = s.Post(t.Context(), "http://a.test/", body()) // the nonce is known now
+			require.NoError(t, err)
+			assert.Equal(t, http.StatusOK, r.StatusCode)
+			assert.Equal(t, "Digest n1 00000001", shortDigest(t, valuesOf(p.Heads()[1], "Proxy-Authorization")[0]))
+		})
+	}
 }
 
 // A user that no header can carry is refused before the proxy is asked.

@@ -26,7 +26,7 @@ type transport struct {
 	dialer  wire.Dialer
 	http    *http.Transport
 
-	auth  proxyAuth
+	auth  *proxyAuth // shared by the ways through one proxy
 	hosts hostPools
 
 	tlsOnce   sync.Once
@@ -170,9 +170,10 @@ func (t *transport) dialByCaller(ctx context.Context, addr string) (net.Conn, er
 // reachByProxy dials the proxy and has it connect to addr. The connect
 // timeout holds for the dialling and for the talk after it.
 func (t *transport) reachByProxy(ctx context.Context, addr string) (net.Conn, error) {
-	for asked := 0; ; asked++ {
-		c, err := t.tryProxy(ctx, addr)
-		if err == nil || !t.auth.connectChallenged(t.route.proxy, err, asked) {
+	var turn proxyTurn
+	for {
+		c, err := t.tryProxy(ctx, addr, &turn)
+		if err == nil || !t.auth.connectChallenged(t.route.proxy, err, &turn) {
 			return c, err
 		}
 	}
@@ -180,7 +181,7 @@ func (t *transport) reachByProxy(ctx context.Context, addr string) (net.Conn, er
 
 // tryProxy is one attempt of [transport.reachByProxy], on a connection of its
 // own: a proxy may close the one on which it asked for credentials.
-func (t *transport) tryProxy(ctx context.Context, addr string) (net.Conn, error) {
+func (t *transport) tryProxy(ctx context.Context, addr string, turn *proxyTurn) (net.Conn, error) {
 	proxy := t.route.proxy
 	c, err := t.dial(ctx, proxy.DialAddr())
 	if err != nil {
@@ -194,7 +195,7 @@ func (t *transport) tryProxy(ctx context.Context, addr string) (net.Conn, error)
 			return nil, &dialError{stageProxyTLS, err}
 		}
 	}
-	if out, err = t.openTunnel(ctx, out, addr); err != nil {
+	if out, err = t.openTunnel(ctx, out, addr, turn); err != nil {
 		c.Close()
 		stage := stageProxy
 		if strings.HasPrefix(proxy.Scheme, "http") {
@@ -214,13 +215,13 @@ func limited(ctx context.Context, d time.Duration) (context.Context, context.Can
 }
 
 // openTunnel has the proxy at the other end of c connect to addr.
-func (t *transport) openTunnel(ctx context.Context, c net.Conn, addr string) (net.Conn, error) {
+func (t *transport) openTunnel(ctx context.Context, c net.Conn, addr string, turn *proxyTurn) (net.Conn, error) {
 	proxy := t.route.proxy
 	user, password, hasAuth := proxy.ProxyAuth()
 	switch proxy.Scheme {
 	case "http", "https":
 		var fields []tunnel.Field
-		value, err := t.auth.value(proxy, &PreparedRequest{Method: http.MethodConnect}, addr)
+		value, err := t.auth.value(proxy, &PreparedRequest{Method: http.MethodConnect}, addr, turn)
 		if err != nil {
 			return nil, err
 		}
