@@ -160,8 +160,17 @@ func (a *HTTPAdapter) once(ctx context.Context, t *trip) (*Response, error) {
 // proxyAsks reports whether a response is the demand of a proxy that forwards,
 // and another try can answer it. A body that cannot be sent again is an error.
 func (t *trip) proxyAsks(r *Response) (bool, error) {
-	if !t.forwarded() || r.StatusCode != http.StatusProxyAuthRequired ||
-		!t.transport.auth.challenged(t.transport.route.proxy, rawValues(r.Headers, "Proxy-Authenticate"), t.proxyTurn) {
+	if !t.forwarded() {
+		return false, nil
+	}
+	auth := t.transport.auth
+	if r.StatusCode != http.StatusProxyAuthRequired {
+		if t.proxyTurn.use != nil {
+			auth.next(rawValues(r.Headers, "Proxy-Authentication-Info"), t.proxyTurn.use)
+		}
+		return false, nil
+	}
+	if !auth.challenged(t.transport.route.proxy, rawValues(r.Headers, "Proxy-Authenticate"), t.proxyTurn) {
 		return false, nil
 	}
 	if !t.p.Body.Replayable() {

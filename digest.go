@@ -16,7 +16,8 @@ import (
 // the strongest, by SHA-512-256, SHA-256, SHA or MD5, their -sess forms, for
 // auth and auth-int. It answers only the origin that it was first used for;
 // what another one asks is handed back. Once the origin's nonce is known,
-// later requests are authenticated at once.
+// later requests are authenticated at once, with the nextnonce of the last
+// response where it has one; its rspauth is not checked.
 //
 // It may be used by many goroutines at once, and must not be copied after its
 // first use.
@@ -48,16 +49,20 @@ func (d *Digest) Authenticate(_ context.Context, p *PreparedRequest) error {
 	return d.sign(p, use)
 }
 
-// Challenge answers a 401 of the origin, once for a request, and once more
+// Challenge takes the nonce for the next request where the response has one. It
+// answers a 401 of the origin, once for a request, and once more
 // where the nonce was stale. Credentials that went out before the origin had
 // asked do not count, nor does a nonce that other requests have used up.
 func (d *Digest) Challenge(_ context.Context, r *Response) (*PreparedRequest, error) {
 	p := r.Request
-	if r.StatusCode != http.StatusUnauthorized || p.target.Opaque {
+	if p.target.Opaque {
 		return nil, nil
 	}
 	d.mu.Lock()
-	if d.origin != p.target.Origin() {
+	if d.origin != p.target.Origin() || r.StatusCode != http.StatusUnauthorized {
+		if d.origin == p.target.Origin() && p.digest.use != nil {
+			d.nonce.next(rawValues(r.Headers, "Authentication-Info"), p.digest.use)
+		}
 		d.mu.Unlock()
 		return nil, nil
 	}

@@ -214,6 +214,9 @@ func TestDigestAfterRedirect(t *testing.T) {
 	}
 }
 
+// askN1 asks for the use of a nonce.
+const askN1 = `Digest realm="r", nonce="n1", qop="auth"`
+
 // twoNonces are two servers behind one name, in turn asked for a nonce of their
 // own, whose uses they count.
 type twoNonces struct {
@@ -322,6 +325,73 @@ func TestDigestNonceChangesUnderWay(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A response can hand on the nonce of the next request (RFC 7616, 3.5).
+func TestDigestNextNonce(t *testing.T) {
+	const goesOn = "Digest n1 00000002"
+	tests := []struct {
+		name, ask, info string
+		status          string
+		want            string // of the next request
+	}{
+		{"none", askN1, "", "200 OK", goesOn},
+		{"taken", askN1, `nextnonce="n2"`, "200 OK", "Digest n2 00000001"},
+		{"taken, whatever rspauth says", askN1, `qop=auth, rspauth="00", cnonce="c", nc=00000001, nextnonce="n2"`, "200 OK", "Digest n2 00000001"},
+		{"taken from a failure", askN1, `nextnonce="n2"`, "404 Not Found", "Digest n2 00000001"},
+		{"taken where auth is none", `Digest realm="r", nonce="n1"`, `nextnonce="n2"`, "200 OK", "Digest n2 "},
+		{"the same", askN1, `nextnonce="n1"`, "200 OK", goesOn},
+		{"empty", askN1, `nextnonce=""`, "200 OK", goesOn},
+		{"malformed", askN1, `nextnonce="n2`, "200 OK", goesOn},
+		{"too long", askN1, `nextnonce="` + strings.Repeat("n", 5000) + `"`, "200 OK", goesOn},
+		{"of a session", askN1 + `, algorithm=MD5-sess`, `nextnonce="n2"`, "200 OK", goesOn},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			a := w.scripted("http://a.test", func(_ int, req *http.Request, _ []byte) string {
+				if given(t, req) == nil {
+					return challenge(tt.ask)
+				}
+				return "HTTP/1.1 " + tt.status + "\r\nAuthentication-Info: " + tt.info + "\r\nContent-Length: 0\r\n\r\n"
+			})
+			s := w.session(requests.DigestAuth("u", "p"))
+			get(t, s, "http://a.test/1")
+			get(t, s, "http://a.test/2")
+			require.Len(t, a.seen(), 3)
+			assert.Equal(t, tt.want, shortDigest(t, authorization(t, a.seen()[2])))
+		})
+	}
+}
+
+// Only the origin whose credentials went out hands on a nonce, and a redirect of
+// its own uses it at once.
+func TestDigestNextNonceOfAnother(t *testing.T) {
+	const info = "Authentication-Info: nextnonce=\"%s\"\r\nContent-Length: 0\r\n\r\n"
+	w := newWorld(t)
+	a := w.scripted("http://a.test", func(_ int, req *http.Request, _ []byte) string {
+		switch {
+		case req.URL.Path == "/open":
+			return "HTTP/1.1 302 Found\r\nLocation: http://b.test/\r\nContent-Length: 0\r\n\r\n"
+		case given(t, req) == nil:
+			return challenge(askN1)
+		case req.URL.Path == "/first":
+			return "HTTP/1.1 302 Found\r\nLocation: /second\r\n" + fmt.Sprintf(info, "n2")
+		}
+		return answerOK
+	})
+	b := w.at("http://b.test", "HTTP/1.1 200 OK\r\n"+fmt.Sprintf(info, "evil"))
+	s := w.session(requests.DigestAuth("u", "p"))
+	get(t, s, "http://a.test/") // the nonce is known now
+	get(t, s, "http://a.test/first")
+	get(t, s, "http://a.test/open")
+	get(t, s, "http://a.test/third")
+	require.Len(t, b.seen(), 1)
+	var uses []string
+	for _, head := range a.seen()[1:] {
+		uses = append(uses, shortDigest(t, authorization(t, head)))
+	}
+	assert.Equal(t, []string{"Digest n1 00000001", "Digest n1 00000002", "Digest n2 00000001", "Digest n2 00000002", "Digest n2 00000003"}, uses)
 }
 
 // What a site answers to credentials, and how often it is asked.

@@ -103,6 +103,20 @@ func (n *nonceState) offer(params digest.Params, last *digestUse) {
 	}
 }
 
+// next takes the nonce that a server hands on with a response (RFC 7616,
+// section 3.5). The key of a -sess algorithm goes with the nonce of a challenge,
+// and whether it outlives that one is read in two ways: there the server may
+// come with a challenge.
+func (n *nonceState) next(fields []string, last *digestUse) {
+	text, ok := digest.NextNonce(fields)
+	if !ok || last.params.Session() {
+		return
+	}
+	params := last.params
+	params.Nonce, params.Stale = text, false
+	n.offer(params, last)
+}
+
 // answer says whether a challenge is answered: one, and one more where that
 // says that the nonce was stale. Others do not count: the refusal of
 // credentials that nobody had asked for, and that of a nonce which other

@@ -61,6 +61,13 @@ func (a *proxyAuth) challenged(proxy uri.URL, fields []string, turn *proxyTurn) 
 	return ok
 }
 
+// next is nonceState's.
+func (a *proxyAuth) next(fields []string, last *digestUse) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.nonce.next(fields, last)
+}
+
 // connectChallenged is challenged for a CONNECT that failed.
 func (a *proxyAuth) connectChallenged(proxy uri.URL, err error, turn *proxyTurn) bool {
 	var refused *tunnel.RefusedError

@@ -187,6 +187,33 @@ func TestProxyDigestTwoNonces(t *testing.T) {
 	}
 }
 
+// A proxy that forwards can hand on the nonce of the next request.
+func TestProxyDigestNextNonce(t *testing.T) {
+	tests := []struct{ info, want string }{
+		{`Proxy-Authentication-Info: rspauth="00", nextnonce="n2"`, "Digest n2 00000001"},
+		{`Proxy-Authentication-Info: nextnonce="n2`, "Digest n1 00000002"},
+		{`Authentication-Info: nextnonce="n2"`, "Digest n1 00000002"}, // the origin's
+	}
+	for _, tt := range tests {
+		t.Run(tt.info, func(t *testing.T) {
+			w := newWorld(t)
+			// A site that stands for the proxy: the responses are its own.
+			p := w.scripted("http://proxy.test:3128", func(_ int, req *http.Request, _ []byte) string {
+				if !strings.HasPrefix(req.Header.Get("Proxy-Authorization"), "Digest ") {
+					return "HTTP/1.1 407 No\r\nProxy-Authenticate: " + askProxy + "\r\nContent-Length: 0\r\n\r\n"
+				}
+				return "HTTP/1.1 200 OK\r\n" + tt.info + "\r\nContent-Length: 0\r\n\r\n"
+			})
+			s := w.session(requests.Proxy("all", "http://u:p@proxy.test:3128"))
+			for range 2 {
+				get(t, s, "http://a.test/")
+			}
+			require.Len(t, p.seen(), 3)
+			assert.Equal(t, tt.want, shortDigest(t, valuesOf(p.last(), "Proxy-Authorization")[0]))
+		})
+	}
+}
+
 // A body that can be sent only once is not there to answer a challenge, which
 // is an error as it is with an origin, if there is an answer.
 func TestProxyDigestAndBodySentOnce(t *testing.T) {
