@@ -129,10 +129,12 @@ func (a *HTTPAdapter) send(ctx context.Context, p *PreparedRequest, settings *Se
 // once sends p once: again where a dead connection lost it, and where a proxy
 // that forwards asks for Digest and its URL has a user.
 func (a *HTTPAdapter) once(ctx context.Context, t *trip) (*Response, error) {
-	p, way := t.p, t.transport
-	for asked, sent, tries := 0, 0, 0; ; tries++ {
+	p := t.p
+	for sent, tries := 0, 0; ; tries++ {
 		if tries > 0 {
+			turn := t.proxyTurn
 			t = t.another()
+			t.proxyTurn = turn
 		}
 		r, err := a.roundTrip(ctx, t)
 		if err != nil {
@@ -143,13 +145,38 @@ func (a *HTTPAdapter) once(ctx context.Context, t *trip) (*Response, error) {
 			}
 			return nil, err
 		}
-		if way == nil || !way.route.forward || r.StatusCode != http.StatusProxyAuthRequired || !p.Body.Replayable() ||
-			!way.auth.challenged(way.route.proxy, rawValues(r.Headers, "Proxy-Authenticate"), asked) {
-			return r, err
+		again, err := t.proxyAsks(r)
+		if err != nil {
+			r.Close()
+			return nil, err
 		}
-		asked++
+		if !again {
+			return r, nil
+		}
 		r.body.drain(r)
 	}
+}
+
+// proxyAsks reports whether a response is the demand of a proxy that forwards,
+// and another try can answer it. A body that cannot be sent again is an error.
+func (t *trip) proxyAsks(r *Response) (bool, error) {
+	if !t.forwarded() {
+		return false, nil
+	}
+	auth := t.transport.auth
+	if r.StatusCode != http.StatusProxyAuthRequired {
+		if t.proxyTurn.use != nil {
+			auth.next(rawValues(r.Headers, "Proxy-Authentication-Info"), t.proxyTurn.use)
+		}
+		return false, nil
+	}
+	if !auth.challenged(t.transport.route.proxy, rawValues(r.Headers, "Proxy-Authenticate"), t.proxyTurn) {
+		return false, nil
+	}
+	if !t.p.Body.Replayable() {
+		return false, unanswerable(r)
+	}
+	return true, nil
 }
 
 // maxSilentTries bounds how many dead connections in a row a request meets.
@@ -319,9 +346,22 @@ func (a *HTTPAdapter) transportLocked(rt *route) *transport {
 		a.order = slices.Delete(a.order, 0, 1)
 	}
 	t = newTransport(a, *rt)
+	t.auth = a.proxyAuthLocked(rt)
 	a.transports[rt.key] = t
 	a.order = append(a.order, rt.key)
 	return t
+}
+
+// proxyAuthLocked returns what is known of a proxy's nonces from another way
+// through it, or a place for that: counted in two places a nonce would have the
+// same count twice. What came over TLS that was trusted otherwise is no source.
+func (a *HTTPAdapter) proxyAuthLocked(rt *route) *proxyAuth {
+	for key, t := range a.transports {
+		if key.proxy == rt.key.proxy && (rt.proxy.Scheme != "https" || key.verify == rt.key.verify) {
+			return t.auth
+		}
+	}
+	return new(proxyAuth)
 }
 
 // CloseIdleConnections closes the connections that wait for a request.

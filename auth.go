@@ -71,21 +71,23 @@ func (b Basic) GoString() string { return b.String() }
 func (b Basic) LogValue() slog.Value { return slog.StringValue(b.String()) }
 
 // ProxyBasic is an [Authenticator] that sends a user and a password to a proxy
-// with http URLs, as HTTPProxyAuth does. With an https URL they go to nobody:
-// they are not for the origin, and CONNECT has those of the proxy's URL, which
-// is the place for them as a rule.
+// that forwards, which is one of HTTP with http URLs, as HTTPProxyAuth does.
+// Otherwise they go to nobody: without a proxy, through SOCKS and with an https
+// URL the request goes to the origin, which they are not for. CONNECT has those
+// of the proxy's URL, which is the place for them as a rule.
 type ProxyBasic struct {
 	// Username may not hold a colon; either may be empty.
 	Username, Password string
 }
 
-// Authenticate sets Proxy-Authorization.
+// Authenticate sets Proxy-Authorization, which is left out where no proxy
+// forwards the request.
 func (b *ProxyBasic) Authenticate(_ context.Context, p *PreparedRequest) error {
 	value, err := basicValue(b.Username, b.Password)
 	if err != nil {
 		return err
 	}
-	p.Headers.Set("Proxy-Authorization", value)
+	p.Headers.put(headerField{name: "Proxy-Authorization", value: value, reach: reachProxy})
 	return nil
 }
 

@@ -24,6 +24,7 @@ type trip struct {
 	settings  *Settings
 	transport *transport              // nil where the caller's own is used
 	proxyAuth string                  // the header for a proxy that forwards
+	proxyTurn *proxyTurn              // with that proxy; nil until then
 	parent    context.Context         // the caller's
 	stop      context.CancelCauseFunc // nil where nothing needs it
 	ctx       tripContext
@@ -213,8 +214,11 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 		}
 	}
 	if t.forwarded() {
+		if t.proxyTurn == nil {
+			t.proxyTurn = new(proxyTurn)
+		}
 		var err error
-		if t.proxyAuth, err = t.transport.auth.value(t.transport.route.proxy, p, p.target.AbsoluteForm()); err != nil {
+		if t.proxyAuth, err = t.transport.auth.value(t.transport.route.proxy, p, p.target.AbsoluteForm(), t.proxyTurn); err != nil {
 			return nil, err
 		}
 	}

@@ -33,9 +33,18 @@ type headerField struct {
 	hash  uint32 // of the name in a long list, or zero for not known
 	raw   bool   // value is bytes, sent as they are
 	omit  bool   // the name is to be left out: Python's None
-	bound bool   // a redirect to another origin drops it
+	reach fieldReach
 	state fieldState
 }
+
+// fieldReach is how far a field may go.
+type fieldReach uint8
+
+const (
+	reachAll    fieldReach = iota
+	reachOrigin            // a redirect to another origin drops it
+	reachProxy             // it is for a proxy that forwards the request, and for nobody else
+)
 
 // fieldState is what is known of a field, so that it is looked at once and
 // not each time it is sent.
@@ -176,12 +185,12 @@ func (h *Headers) moveBefore(name, other string) {
 // was given for: a redirect to another scheme, host or port drops it, as it
 // drops Authorization.
 func (h *Headers) SetSecret(name, value string) {
-	h.put(headerField{name: name, value: value, bound: true})
+	h.put(headerField{name: name, value: value, reach: reachOrigin})
 }
 
 // dropBound removes what is bound to an origin that is left.
 func (h *Headers) dropBound() {
-	h.fields = slices.DeleteFunc(h.fields, func(f headerField) bool { return f.bound })
+	h.fields = slices.DeleteFunc(h.fields, func(f headerField) bool { return f.reach == reachOrigin })
 }
 
 // Clone returns a copy that shares nothing with h.
@@ -264,7 +273,9 @@ func (h *Headers) put(f headerField) {
 		return
 	}
 	// A name that was secret stays so, whoever sets it anew.
-	f.bound = f.bound || h.fields[at].bound
+	if f.reach == reachAll {
+		f.reach = h.fields[at].reach
+	}
 	h.fields[at] = f
 	if len(h.fields) == at+1 {
 		return

@@ -39,10 +39,10 @@ type PreparedRequest struct {
 
 	room [usualFields]headerField // of Headers, as long as they fit
 
-	redirected    bool // it follows another request, by a redirect
-	authLast      bool // Authorization is a redirect's, and comes after the proxy's
-	answers       int  // to challenges
-	staleAnswered bool // one of them was to a stale nonce, which is once allowed
+	redirected bool // it follows another request, by a redirect
+	authLast   bool // Authorization is a redirect's, and comes after the proxy's
+
+	digest digestTurn // with the origin
 }
 
 // Prepare makes the request ready to send, by itself: no session's state and

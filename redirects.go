@@ -72,7 +72,7 @@ func redirected(p *PreparedRequest, status int, to uri.URL) *PreparedRequest {
 	next.Headers.Del("Cookie")
 	next.Headers.Del("Proxy-Authorization")
 	next.redirected, next.authLast = true, false
-	next.answers, next.staleAnswered = 0, false
+	next.digest = digestTurn{}
 	if stripsAuth(p.target, to) {
 		next.Headers.Del("Authorization")
 		next.Headers.dropBound()

@@ -20,7 +20,7 @@ var roomLevels = [][]string{
 	{
 		"body", "cookies", "cookies_caller", "cookies_date", "cookies_file", "cookies_index", "cookies_parse",
 		"cookies_receive", "cookies_rules", "cookies_send", "encoding", "environment", "multipart", "netrc", "netrc_other",
-		"netrc_unix", "home_unix", "home_windows", "json", "proxy", "retry", "tls", "upload", "watchdog",
+		"netrc_unix", "nonce", "home_unix", "home_windows", "json", "proxy", "retry", "tls", "upload", "watchdog",
 	},
 	{
 		"auth", "digest", "guard", "hooks", "lines", "option", "options", "prepared", "proxyauth", "redirects", "request",

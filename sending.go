@@ -69,8 +69,8 @@ func (t *trip) AppendHead(b []byte) []byte {
 		f := &p.Headers.fields[i]
 		if equalFold(f.name, "Proxy-Authorization") {
 			switch {
-			case p.target.Scheme == "https": // it is the proxy's, and must not reach the origin
-				continue
+			case p.target.Scheme == "https", f.reach == reachProxy && !t.forwarded():
+				continue // it is the proxy's, and must not reach the origin
 			// The URL of the proxy wins over the caller's header, as in Requests.
 			case proxyAuth != "":
 				b = appendField(b, f.name, proxyAuth)

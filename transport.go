@@ -26,8 +26,8 @@ type transport struct {
 	dialer  wire.Dialer     // for the server, or for a proxy
 	http    *http.Transport // pools, frames, and speaks HTTP/2
 
-	auth  proxyAuth // what the proxy has asked for
-	hosts hostPools // for which hosts connections are kept
+	auth  *proxyAuth // what the proxy has asked for; shared by the ways through it
+	hosts hostPools  // for which hosts connections are kept
 
 	tlsOnce   sync.Once
 	tlsConfig *tls.Config // for origins, and for a proxy
@@ -178,10 +178,11 @@ func (t *transport) dialByCaller(ctx context.Context, addr string) (net.Conn, er
 // reachByProxy dials the proxy and has it connect to addr. The connect
 // timeout holds for the dialling and for the talk after it.
 func (t *transport) reachByProxy(ctx context.Context, addr string) (net.Conn, error) {
-	for asked := 0; ; asked++ {
-		c, err := t.tryProxy(ctx, addr)
+	var turn proxyTurn
+	for {
+		c, err := t.tryProxy(ctx, addr, &turn)
 		// A refusal with a challenge that can be answered is worth another try.
-		if err == nil || !t.auth.connectChallenged(t.route.proxy, err, asked) {
+		if err == nil || !t.auth.connectChallenged(t.route.proxy, err, &turn) {
 			return c, err
 		}
 	}
@@ -189,7 +190,7 @@ func (t *transport) reachByProxy(ctx context.Context, addr string) (net.Conn, er
 
 // tryProxy is one attempt of [transport.reachByProxy], on a connection of its
 // own: a proxy may close the one on which it asked for credentials.
-func (t *transport) tryProxy(ctx context.Context, addr string) (net.Conn, error) {
+func (t *transport) tryProxy(ctx context.Context, addr string, turn *proxyTurn) (net.Conn, error) {
 	proxy := t.route.proxy
 	c, err := t.dial(ctx, proxy.DialAddr())
 	if err != nil {
@@ -204,7 +205,7 @@ func (t *transport) tryProxy(ctx context.Context, addr string) (net.Conn, error)
 			return nil, &dialError{stageProxyTLS, err}
 		}
 	}
-	if out, err = t.openTunnel(ctx, out, addr); err != nil {
+	if out, err = t.openTunnel(ctx, out, addr, turn); err != nil {
 		c.Close()
 		stage := stageProxy
 		if strings.HasPrefix(proxy.Scheme, "http") {
@@ -224,7 +225,7 @@ func limited(ctx context.Context, d time.Duration) (context.Context, context.Can
 }
 
 // openTunnel has the proxy at the other end of c connect to addr.
-func (t *transport) openTunnel(ctx context.Context, c net.Conn, addr string) (net.Conn, error) {
+func (t *transport) openTunnel(ctx context.Context, c net.Conn, addr string, turn *proxyTurn) (net.Conn, error) {
 	proxy := t.route.proxy
 	user, password, hasAuth := proxy.ProxyAuth()
 	switch proxy.Scheme {
@@ -232,7 +233,7 @@ func (t *transport) openTunnel(ctx context.Context, c net.Conn, addr string) (ne
 		var fields []tunnel.Field
 		// Digest signs method and target, and of a CONNECT that is the authority
 		// (RFC 9110, section 9.3.6).
-		value, err := t.auth.value(proxy, &PreparedRequest{Method: http.MethodConnect}, addr)
+		value, err := t.auth.value(proxy, &PreparedRequest{Method: http.MethodConnect}, addr, turn)
 		if err != nil {
 			return nil, err
 		}
