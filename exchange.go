@@ -3,8 +3,10 @@ package requests
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -28,6 +30,7 @@ type trip struct {
 	trace     httptrace.ClientTrace
 
 	conn    *wire.Conn   // of HTTP/1.1
+	shared  *sharedConn  // of HTTP/2
 	h2      http.Header  // filled in when the connection turns out to be HTTP/2
 	turn    int64        // of conn
 	written int64        // by conn, before this request
@@ -329,6 +332,7 @@ func (t *trip) attach(req *http.Request) error {
 // gotConn is told of the connection before the request is written to it.
 func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	t.armed.Add(1)
+	t.unshare(false)
 	t.reused = info.Reused
 	if t.conn != nil && t.sentBytes() {
 		t.resends++
@@ -339,6 +343,7 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 		if t.transport != nil && len(t.h2) == 0 {
 			t.fillHeader()
 		}
+		t.share(info.Conn)
 		t.watch.start()
 		return
 	}
@@ -351,6 +356,30 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	}
 	t.turn = conn.Turn()
 	t.watch.start()
+}
+
+// share notes that the request goes over a connection of HTTP/2.
+func (t *trip) share(conn net.Conn) {
+	client, ok := conn.(*tls.Conn)
+	if !ok || t.transport == nil {
+		return
+	}
+	shared, ok := client.NetConn().(*sharedConn)
+	switch {
+	case !ok:
+	case shared.acquire(t.parent):
+		t.shared = shared
+	default:
+		t.armed.Add(-1) // it does not go out here
+	}
+}
+
+// unshare notes that the request is done with its connection of HTTP/2.
+func (t *trip) unshare(answered bool) {
+	if c := t.shared; c != nil {
+		t.shared = nil
+		c.release(answered)
+	}
 }
 
 // terms say how the request goes over its connection. One that can be lost
@@ -409,6 +438,7 @@ func (t *trip) finish(cause error) {
 		t.holds = false
 		t.conn.Release()
 	}
+	t.unshare(cause == nil)
 	if t.upload != nil {
 		t.upload.end()
 	}

@@ -314,11 +314,13 @@ func (t *transport) dialTLS(ctx context.Context, _, addr string) (net.Conn, erro
 		config, stage = configs.proxy, stageProxyTLS
 	}
 	cut := wire.DetectCut(raw)
-	client, err := secure(ctx, cut, config, host, protos)
+	shared := &sharedConn{Conn: cut, pools: &t.hosts, host: addr, noticed: make(chan struct{})}
+	client, err := secure(ctx, shared, config, host, protos)
 	if err != nil {
 		return nil, &dialError{stage, err}
 	}
 	if client.ConnectionState().NegotiatedProtocol == "h2" {
+		t.hosts.addShared(shared)
 		return client, nil
 	}
 	conn := wire.NewTLS(client, raw, cut)
