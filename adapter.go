@@ -80,12 +80,14 @@ type TLSSettings struct {
 	CipherSuites []uint16
 	// Curves are the key exchanges offered; nil is Go's.
 	Curves []tls.CurveID
-	// ServerName is asked for and checked in the place of the URL's host.
+	// ServerName is asked for and checked in the place of the URL's host, and
+	// not of a proxy's.
 	ServerName string
 	// KeyLog takes the connection's secrets, for debuggers.
 	KeyLog io.Writer
 	// Pins are base64 SHA-256 hashes of public keys (SPKI), as in
-	// "sha256/…"; one of a verified chain's must be among them.
+	// "sha256/…"; one of a verified chain's must be among them. They are the
+	// origin's, and no proxy's.
 	Pins []string
 }
 

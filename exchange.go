@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
@@ -23,14 +25,14 @@ type trip struct {
 	p         *PreparedRequest
 	settings  *Settings
 	transport *transport              // nil where the caller's own is used
-	proxyAuth string                  // the header for a proxy that forwards
-	proxyTurn *proxyTurn              // with that proxy; nil until then
+	proxyTurn *proxyTurn              // with a proxy that forwards; nil until then
 	parent    context.Context         // the caller's
 	stop      context.CancelCauseFunc // nil where nothing needs it
 	ctx       tripContext
 	trace     httptrace.ClientTrace
 
 	conn    *wire.Conn   // of HTTP/1.1
+	shared  *sharedConn  // of HTTP/2
 	h2      http.Header  // filled in when the connection turns out to be HTTP/2
 	turn    int64        // of conn
 	written int64        // by conn, before this request
@@ -218,7 +220,8 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 			t.proxyTurn = new(proxyTurn)
 		}
 		var err error
-		if t.proxyAuth, err = t.transport.auth.value(t.transport.route.proxy, p, p.target.AbsoluteForm(), t.proxyTurn); err != nil {
+		turn := t.proxyTurn
+		if turn.header, err = t.transport.auth.value(t.transport.route.proxy, p, p.target.AbsoluteForm(), turn); err != nil {
 			return nil, err
 		}
 	}
@@ -369,6 +372,7 @@ func (t *trip) attach(req *http.Request) error {
 func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	t.watch.rest() // of another connection, which lost the request
 	t.armed.Add(1)
+	t.unshare(false)
 	t.reused = info.Reused
 	// net/http has moved the request to another connection, after a part of it
 	// went out on the one before.
@@ -381,6 +385,7 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 		if t.transport != nil && len(t.h2) == 0 {
 			t.fillHeader()
 		}
+		t.share(info.Conn)
 		t.watch.start()
 		return
 	}
@@ -396,6 +401,30 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	}
 	t.turn = conn.Turn()
 	t.watch.start()
+}
+
+// share notes that the request goes over a connection of HTTP/2.
+func (t *trip) share(conn net.Conn) {
+	client, ok := conn.(*tls.Conn)
+	if !ok || t.transport == nil {
+		return
+	}
+	shared, ok := client.NetConn().(*sharedConn)
+	switch {
+	case !ok:
+	case shared.acquire(t.parent):
+		t.shared = shared
+	default:
+		t.armed.Add(-1) // it does not go out here
+	}
+}
+
+// unshare notes that the request is done with its connection of HTTP/2.
+func (t *trip) unshare(answered bool) {
+	if c := t.shared; c != nil {
+		t.shared = nil
+		c.release(answered)
+	}
 }
 
 // terms say how the request goes over its connection. One that can be lost
@@ -454,6 +483,7 @@ func (t *trip) finish(cause error) {
 		t.holds = false
 		t.conn.Release()
 	}
+	t.unshare(cause == nil)
 	if t.upload != nil {
 		t.upload.end()
 	}

@@ -507,7 +507,7 @@ func TestRedirectProxyAuthOrder(t *testing.T) {
 	withNetrc(t, s, "machine b.test login b password 2\n")
 	next, err := s.redirect(t.Context(), p, 301, target(t, "http://b.test/"))
 	require.NoError(t, err)
-	head := string((&trip{p: next, proxyAuth: "Basic proxy"}).AppendHead(nil))
+	head := string((&trip{p: next, proxyTurn: &proxyTurn{header: "Basic proxy"}}).AppendHead(nil))
 	names := ""
 	for line := range strings.Lines(head) {
 		name, _, _ := strings.Cut(line, ":")

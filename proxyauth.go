@@ -22,7 +22,8 @@ type proxyAuth struct {
 type proxyTurn struct {
 	digestTurn
 
-	asked *digest.Params // what it asked this request for; nil for nothing yet
+	asked  *digest.Params // what it asked this request for; nil for nothing yet
+	header string         // what it is told
 }
 
 // value is the header for a request to the proxy, or "" where its URL has no
@@ -56,7 +57,7 @@ func (a *proxyAuth) challenged(proxy uri.URL, fields []string, turn *proxyTurn) 
 	defer a.mu.Unlock()
 	params, next, ok := a.nonce.learn(fields, turn.digestTurn)
 	if ok {
-		*turn = proxyTurn{next, &params}
+		*turn = proxyTurn{digestTurn: next, asked: &params}
 	}
 	return ok
 }

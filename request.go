@@ -82,6 +82,10 @@ type Settings struct {
 	environment *mergedProxies // where Proxies come of [Session.MergeEnvironment]
 }
 
+// mergedProxies are proxies that the environment has part in: a redirect asks
+// it anew, as long as nobody has changed the result.
+type mergedProxies struct{ call, result ProxyMap }
+
 // Timeouts limit waiting, each by itself. Nil is unset and zero waits for
 // ever, as it does by default; below zero is an [ErrInvalidOption].
 type Timeouts struct {

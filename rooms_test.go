@@ -20,13 +20,13 @@ var roomLevels = [][]string{
 	{
 		"body", "cookies", "cookies_caller", "cookies_date", "cookies_file", "cookies_index", "cookies_parse",
 		"cookies_receive", "cookies_rules", "cookies_send", "encoding", "environment", "multipart", "netrc", "netrc_other",
-		"netrc_unix", "nonce", "home_unix", "home_windows", "json", "proxy", "retry", "tls", "upload", "watchdog",
+		"netrc_unix", "nonce", "home_unix", "home_windows", "json", "proxy", "retry", "tls", "tlsbundle", "upload", "watchdog",
 	},
 	{
 		"auth", "digest", "guard", "hooks", "lines", "option", "options", "prepared", "proxyauth", "redirects", "request",
 		"response", "stream",
 	},
-	{"adapter", "attempts", "exchange", "failure", "hosts", "receiving", "sending", "transport"},
+	{"adapter", "attempts", "exchange", "failure", "hosts", "hosts_http2", "receiving", "sending", "tlsfiles", "transport"},
 	{"mounts", "roundtripper", "session"},
 	{"requests"},
 }

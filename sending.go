@@ -64,7 +64,10 @@ func (t *trip) AppendHead(b []byte) []byte {
 	}
 	// It is written once, in the first of three places: that of the caller's own
 	// field, before a redirect's Authorization, or at the end.
-	proxyAuth := t.proxyAuth
+	proxyAuth := ""
+	if t.proxyTurn != nil {
+		proxyAuth = t.proxyTurn.header
+	}
 	for i := range p.Headers.fields {
 		f := &p.Headers.fields[i]
 		if equalFold(f.name, "Proxy-Authorization") {

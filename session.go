@@ -251,10 +251,6 @@ func (s *Session) MergeEnvironment(url string, opts ...Option) (Settings, error)
 	return m.Settings, err
 }
 
-// mergedProxies are proxies that the environment has part in: a redirect asks
-// it anew, as long as nobody has changed the result.
-type mergedProxies struct{ call, result ProxyMap }
-
 // Send sends a prepared request. Options that say how to send may be given;
 // what they leave open is the session's. The environment's proxies count, its
 // certificate bundle and netrc do not: see [Session.MergeEnvironment].

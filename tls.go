@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -24,7 +23,8 @@ type TLSVerify struct {
 	// Skip trusts any certificate for any name: for tests alone.
 	Skip bool
 	// CABundle is the path of a PEM file, or of a directory of them. Only
-	// what is in it is trusted.
+	// what is in it is trusted, as it is when a connection is made: what was
+	// changed counts for the next one, and those that are open serve on.
 	CABundle string
 	// Roots are trusted in the place of the system's.
 	Roots *x509.CertPool
@@ -49,7 +49,10 @@ func (v TLSVerify) check() error {
 }
 
 // ClientCert is the certificate shown to servers that ask for one. The zero
-// value is unset. The key must not be encrypted.
+// value is unset. The key must not be encrypted. Files that were renewed count
+// for the next connection that is made; those that are open serve on. A proxy
+// that is spoken to over TLS is shown the certificate where it forwards, for
+// http, and not on the way to an https origin.
 type ClientCert struct {
 	// CertFile is the path of a PEM file with the certificate and, where
 	// KeyFile is empty, its key.
@@ -88,9 +91,11 @@ func sslError(what, path string, err error) error {
 	return &Error{kind: ErrSSL, reason: what + " " + path, Err: err}
 }
 
+func (c ClientCert) fromFiles() bool { return !c.None && c.CertFile != "" }
+
 // load returns the certificate, or nil where there is none.
 func (c ClientCert) load() (*tls.Certificate, error) {
-	if c.None || c.CertFile == "" {
+	if !c.fromFiles() {
 		return c.Certificate, nil
 	}
 	certPEM, err := os.ReadFile(c.CertFile)
@@ -109,10 +114,49 @@ func (c ClientCert) load() (*tls.Certificate, error) {
 		return nil, sslError("client key", keyFile, errEncryptedKey)
 	}
 	cert, err := tls.X509KeyPair(certPEM, keyPEM)
-	if err != nil {
+	if err == nil {
+		return &cert, nil
+	}
+	// Its error does not tell which of the two files is at fault.
+	if leaf := firstBlock(certPEM, "CERTIFICATE"); leaf == nil {
+		return nil, sslError("client certificate", c.CertFile, errors.New("no certificate in it"))
+	} else if _, err := x509.ParseCertificate(leaf.Bytes); err != nil {
 		return nil, sslError("client certificate", c.CertFile, err)
 	}
-	return &cert, nil
+	if key := firstBlock(keyPEM, "PRIVATE KEY"); key == nil {
+		return nil, sslError("client key", keyFile, errors.New("no private key in it"))
+	} else if err := checkKey(key.Bytes); err != nil {
+		return nil, sslError("client key", keyFile, err)
+	}
+	if keyFile != c.CertFile {
+		return nil, sslError("client certificate", c.CertFile+" with key "+keyFile, err)
+	}
+	return nil, sslError("client certificate", c.CertFile, err)
+}
+
+// firstBlock finds the first block of a PEM file whose type is kind, or a kind
+// of it, such as an EC PRIVATE KEY.
+func firstBlock(data []byte, kind string) *pem.Block {
+	for {
+		var block *pem.Block
+		block, data = pem.Decode(data)
+		if block == nil || block.Type == kind || strings.HasSuffix(block.Type, " "+kind) {
+			return block
+		}
+	}
+}
+
+// checkKey reports whether a private key can be read, in any of the forms that
+// package tls takes.
+func checkKey(der []byte) error {
+	if _, err := x509.ParsePKCS1PrivateKey(der); err == nil {
+		return nil
+	}
+	if _, err := x509.ParseECPrivateKey(der); err == nil {
+		return nil
+	}
+	_, err := x509.ParsePKCS8PrivateKey(der)
+	return err
 }
 
 // errEncryptedKey says what Go's own error would leave out.
@@ -136,67 +180,7 @@ func encryptedKey(data []byte) bool {
 	}
 }
 
-// roots returns what is trusted; nil is the system's.
-func (v TLSVerify) roots() (*x509.CertPool, error) {
-	if v.CABundle == "" {
-		return v.Roots, nil
-	}
-	fi, err := os.Stat(v.CABundle)
-	if err != nil {
-		return nil, sslError("CA bundle", v.CABundle, err)
-	}
-	pool := x509.NewCertPool()
-	if !fi.IsDir() {
-		// An empty pool would trust nobody, and fail later with an error that does
-		// not say why.
-		if n, err := addCerts(pool, v.CABundle); err != nil {
-			return nil, sslError("CA bundle", v.CABundle, err)
-		} else if n == 0 {
-			return nil, sslError("CA bundle", v.CABundle, errors.New("no certificate in it"))
-		}
-		return pool, nil
-	}
-	entries, err := os.ReadDir(v.CABundle)
-	if err != nil {
-		return nil, sslError("CA bundle", v.CABundle, err)
-	}
-	for _, entry := range entries {
-		path := filepath.Join(v.CABundle, entry.Name())
-		if fi, err := os.Stat(path); err != nil || !fi.Mode().IsRegular() {
-			continue
-		}
-		// A directory may hold anything; what is no certificate is passed over.
-		_, _ = addCerts(pool, path)
-	}
-	return pool, nil
-}
-
-// addCerts adds the certificates of a PEM file, and counts them.
-func addCerts(pool *x509.CertPool, path string) (int, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return 0, err
-	}
-	n := 0
-	for {
-		var block *pem.Block
-		if block, data = pem.Decode(data); block == nil {
-			return n, nil
-		}
-		// Keys and parameters may stand in the same file; they are not for us.
-		if block.Type != "CERTIFICATE" && block.Type != "TRUSTED CERTIFICATE" {
-			continue
-		}
-		cert, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return n, err
-		}
-		pool.AddCert(cert)
-		n++
-	}
-}
-
-// config makes the configuration of a transport's connections.
+// config makes the configuration of connections to origins.
 func (s TLSSettings) config(verify TLSVerify, cert ClientCert) (*tls.Config, error) {
 	roots, err := verify.roots()
 	if err != nil {
@@ -231,6 +215,20 @@ func (s TLSSettings) config(verify TLSVerify, cert ClientCert) (*tls.Config, err
 		c.VerifyConnection = func(cs tls.ConnectionState) error { return checkPins(cs, pins) }
 	}
 	return c, nil
+}
+
+// forProxy is what of an origin's configuration holds for the TLS proxy on the
+// way to it: whom to trust, and how to speak. Name and pins are the origin's,
+// and so is the client certificate, which a proxy is shown where it forwards
+// alone, since there it is the only peer.
+func forProxy(origin *tls.Config, forward bool) *tls.Config {
+	c := origin.Clone()
+	c.ServerName, c.VerifyConnection = "", nil
+	c.ClientSessionCache = tls.NewLRUClientSessionCache(0)
+	if !forward {
+		c.Certificates = nil
+	}
+	return c
 }
 
 // parsePins decodes pinned keys.

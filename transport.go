@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/seed-9ea40bd3/requests/internal/tunnel"
@@ -29,15 +28,14 @@ type transport struct {
 	auth  *proxyAuth // what the proxy has asked for; shared by the ways through it
 	hosts hostPools  // for which hosts connections are kept
 
-	tlsOnce   sync.Once
-	tlsConfig *tls.Config // for origins, and for a proxy
-	tlsErr    error       // what keeps tlsConfig from being made; it stays
+	tls tlsLoader
 }
 
 // newTransport sets up net/http to pool, frame and speak HTTP/2, and leaves
 // dialling, TLS, proxies, redirects, cookies and codings to this package.
 func newTransport(a *HTTPAdapter, rt route) *transport {
 	t := &transport{adapter: a, route: rt}
+	t.tls = tlsLoader{settings: a.TLS, verify: rt.key.verify, cert: rt.key.cert, forward: rt.forward}
 	t.hosts.limit = cmp.Or(a.PoolConnections, defaultPoolConnections)
 	t.dialer = wire.Dialer{Lookup: a.Resolve, LocalAddr: a.LocalAddr}
 	size := cmp.Or(a.PoolMaxSize, defaultPoolMaxSize)
@@ -111,7 +109,7 @@ func connectTimeout(ctx context.Context) time.Duration {
 // dialPlain connects for http: to the server, to a proxy that forwards, or
 // through SOCKS.
 func (t *transport) dialPlain(ctx context.Context, _, addr string) (net.Conn, error) {
-	c, err := t.reach(ctx, addr)
+	c, err := t.reach(ctx, addr, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -121,8 +119,10 @@ func (t *transport) dialPlain(ctx context.Context, _, addr string) (net.Conn, er
 	return conn, nil
 }
 
-// reach gives a connection whose other end is addr, by way of the proxy.
-func (t *transport) reach(ctx context.Context, addr string) (net.Conn, error) {
+// reach gives a connection whose other end is addr, by way of the proxy. A
+// proxy that speaks TLS is none that a plain connection is made through: it
+// forwards those.
+func (t *transport) reach(ctx context.Context, addr string, configs *tlsConfigs) (net.Conn, error) {
 	if t.route.proxy.Host == "" || t.route.forward {
 		c, err := t.dial(ctx, addr)
 		if err != nil {
@@ -134,7 +134,7 @@ func (t *transport) reach(ctx context.Context, addr string) (net.Conn, error) {
 		}
 		return c, nil
 	}
-	return t.reachByProxy(ctx, addr)
+	return t.reachByProxy(ctx, addr, configs)
 }
 
 // dial makes a connection to host:port, or whatever the adapter's owner has
@@ -177,10 +177,10 @@ func (t *transport) dialByCaller(ctx context.Context, addr string) (net.Conn, er
 
 // reachByProxy dials the proxy and has it connect to addr. The connect
 // timeout holds for the dialling and for the talk after it.
-func (t *transport) reachByProxy(ctx context.Context, addr string) (net.Conn, error) {
+func (t *transport) reachByProxy(ctx context.Context, addr string, configs *tlsConfigs) (net.Conn, error) {
 	var turn proxyTurn
 	for {
-		c, err := t.tryProxy(ctx, addr, &turn)
+		c, err := t.tryProxy(ctx, addr, configs, &turn)
 		// A refusal with a challenge that can be answered is worth another try.
 		if err == nil || !t.auth.connectChallenged(t.route.proxy, err, &turn) {
 			return c, err
@@ -190,7 +190,7 @@ func (t *transport) reachByProxy(ctx context.Context, addr string) (net.Conn, er
 
 // tryProxy is one attempt of [transport.reachByProxy], on a connection of its
 // own: a proxy may close the one on which it asked for credentials.
-func (t *transport) tryProxy(ctx context.Context, addr string, turn *proxyTurn) (net.Conn, error) {
+func (t *transport) tryProxy(ctx context.Context, addr string, configs *tlsConfigs, turn *proxyTurn) (net.Conn, error) {
 	proxy := t.route.proxy
 	c, err := t.dial(ctx, proxy.DialAddr())
 	if err != nil {
@@ -201,7 +201,7 @@ func (t *transport) tryProxy(ctx context.Context, addr string, turn *proxyTurn) 
 	out := c
 	if proxy.Scheme == "https" {
 		// No protocol is offered: a tunnel is asked for in HTTP/1.1.
-		if out, err = t.secure(ctx, c, proxy.Host, nil); err != nil {
+		if out, err = secure(ctx, c, configs.proxy, proxy.Host, nil); err != nil {
 			return nil, &dialError{stageProxyTLS, err}
 		}
 	}
@@ -313,10 +313,11 @@ func (t *transport) dialTLS(ctx context.Context, _, addr string) (net.Conn, erro
 	if enough, _ := ctx.Value(sendLimit{}).(bool); enough {
 		return nil, errTooManyResends
 	}
-	if err := t.loadTLS(); err != nil {
+	configs, err := t.tls.load()
+	if err != nil {
 		return nil, &dialError{stageTLS, err} // nobody is called for nothing
 	}
-	raw, err := t.reach(ctx, addr)
+	raw, err := t.reach(ctx, addr, configs)
 	if err != nil {
 		return nil, err
 	}
@@ -326,19 +327,21 @@ func (t *transport) dialTLS(ctx context.Context, _, addr string) (net.Conn, erro
 	if !t.offersHTTP2() {
 		protos = protos[1:]
 	}
+	config, stage := configs.origin, stageTLS
+	if t.route.forward {
+		config, stage = configs.proxy, stageProxyTLS
+	}
 	// Between TLS and the socket, where an end without close_notify shows (RFC
 	// 8446, section 6.1): a body cut off by an attacker must not pass for a whole
 	// one.
 	cut := wire.DetectCut(raw)
-	client, err := t.secure(ctx, cut, host, protos)
+	shared := &sharedConn{Conn: cut, pools: &t.hosts, host: addr, noticed: make(chan struct{})}
+	client, err := secure(ctx, shared, config, host, protos)
 	if err != nil {
-		stage := stageTLS
-		if t.route.forward {
-			stage = stageProxyTLS
-		}
 		return nil, &dialError{stage, err}
 	}
 	if client.ConnectionState().NegotiatedProtocol == "h2" {
+		t.hosts.addShared(shared)
 		return client, nil
 	}
 	conn := wire.NewTLS(client, raw, cut)
@@ -347,23 +350,9 @@ func (t *transport) dialTLS(ctx context.Context, _, addr string) (net.Conn, erro
 	return conn, nil
 }
 
-// loadTLS makes the settings of TLS at the first use of them, from files that
-// may be missing.
-func (t *transport) loadTLS() error {
-	t.tlsOnce.Do(func() {
-		t.tlsConfig, t.tlsErr = t.adapter.TLS.config(t.route.key.verify, t.route.key.cert)
-	})
-	return t.tlsErr
-}
-
 // secure does a TLS handshake over c, which it closes where that fails.
-func (t *transport) secure(ctx context.Context, c net.Conn, host string, protos []string) (*tls.Conn, error) {
-	if err := t.loadTLS(); err != nil {
-		c.Close()
-		return nil, err
-	}
-	// The settings are shared by all connections.
-	config := t.tlsConfig.Clone()
+func secure(ctx context.Context, c net.Conn, config *tls.Config, host string, protos []string) (*tls.Conn, error) {
+	config = config.Clone() // it is shared by all connections
 	config.NextProtos = protos
 	// A name that the caller set is verified in the place of the host's.
 	if config.ServerName == "" {
