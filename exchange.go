@@ -115,9 +115,6 @@ func (a *HTTPAdapter) roundTrip(ctx context.Context, t *trip) (*Response, error)
 // forwarded reports whether a proxy is sent the request in absolute form.
 func (t *trip) forwarded() bool { return t.transport != nil && t.transport.route.forward }
 
-// cancelGrace is how long a request whose context ended is waited for.
-const cancelGrace = 50 * time.Millisecond
-
 // dispatch hands the request to net/http. That waits for a Read of the body's
 // source to return, which a source of the caller's may never do: where the
 // context ends meanwhile the request is left behind, to a goroutine that ends

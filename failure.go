@@ -209,6 +209,9 @@ func (t *trip) endedEarly(err error) error {
 	case t.conn == nil:
 	case t.conn.Cut(t.turn):
 		return alsoError{err, io.ErrUnexpectedEOF}
+	// A write that came after: what ended the reading is why.
+	case errors.Is(err, net.ErrClosed) && t.conn.ReadError() != nil:
+		return t.conn.ReadError()
 	case t.conn.Over() && !errors.Is(err, io.EOF):
 		return alsoError{err, io.EOF}
 	}

@@ -27,6 +27,10 @@ func (t *trip) response(resp *http.Response) *Response {
 		resp.Body.Close() // nobody asked for another protocol: there is no body
 		resp.Body = http.NoBody
 	}
+	if resp.ProtoMajor == 2 && resp.Body != http.NoBody && bodiless(t.p.Method, resp.StatusCode) {
+		resp.Body.Close() // HTTP/2 frames one all the same
+		resp.Body = http.NoBody
+	}
 	t.body.t, t.body.body = t, resp.Body
 	b := &r.body
 	b.raw, b.length, b.limits, b.trailer = &t.body, resp.ContentLength, &t.settings.Limits, &resp.Trailer
@@ -88,7 +92,10 @@ func (t *trip) checkResponse(resp *http.Response) error {
 	// framing.
 	case t.conn != nil && resp.ProtoMajor != 1:
 		return &Error{kind: ErrConnection, reason: "server answered HTTP/1.1 with another protocol"}
-	case resp.StatusCode < 100: // "+20" is a number to net/http
+	// An answer that was there before the request is another one's.
+	case t.conn != nil && !t.conn.Answered(t.turn):
+		return &Error{kind: ErrConnection, Err: wire.ErrUnasked}
+	case resp.StatusCode < 100 || resp.StatusCode > 999: // "+20" is a number to net/http, "1000" to HTTP/2
 		return &Error{kind: ErrConnection, reason: "response has no status of three digits"}
 	case resp.ProtoMajor == 1 && resp.ProtoMinor == 0 && t.conn != nil && t.conn.HasCoding(t.turn):
 		return &Error{kind: ErrConnection, extra: ErrChunkedEncoding, reason: "response of HTTP/1.0 has a transfer coding"}
@@ -108,9 +115,35 @@ func (t *trip) checkResponse(resp *http.Response) error {
 	if t.transport == nil {
 		return nil
 	}
+	if resp.ProtoMajor == 2 {
+		if err := checkHTTP2(resp.Header); err != nil {
+			return err
+		}
+	}
 	if limit := cmp.Or(t.transport.adapter.MaxHeaderFields, defaultMaxHeaderFields); len(fields) > limit {
 		return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response has more than " +
 			itoa(int64(limit)) + " header fields"}
+	}
+	return nil
+}
+
+// checkHTTP2 refuses the head of a response of HTTP/2 that is malformed (RFC
+// 9113, sections 8.1.1 and 8.2.2): a gateway that makes HTTP/1.1 of it would
+// frame it otherwise.
+func checkHTTP2(header http.Header) error {
+	malformed := func(name, why string) error {
+		return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response of HTTP/2 has " + name + why}
+	}
+	for _, name := range [...]string{"Connection", "Transfer-Encoding", "Keep-Alive", "Proxy-Connection", "Upgrade"} {
+		if _, ok := header[name]; ok {
+			return malformed(name, ", a field of a connection")
+		}
+	}
+	lengths := header["Content-Length"]
+	for _, length := range lengths {
+		if _, err := strconv.ParseUint(length, 10, 63); err != nil || length != lengths[0] {
+			return malformed("a Content-Length", " that is no number, or two that differ")
+		}
 	}
 	return nil
 }

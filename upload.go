@@ -103,12 +103,23 @@ func (u *upload) progress() int64 {
 	return u.sent.Load()
 }
 
-// lock waits for a Read of the source to end.
+// cancelGrace is how long a request whose context ended is waited for.
+const cancelGrace = 50 * time.Millisecond
+
+// lock waits for a Read of the source to end, and a little longer than the
+// caller's context: most do end.
 func (u *upload) lock(ctx context.Context) bool {
 	select {
 	case <-u.free:
 		return true
 	case <-ctx.Done():
+	}
+	grace := time.NewTimer(cancelGrace)
+	defer grace.Stop()
+	select {
+	case <-u.free:
+		return true
+	case <-grace.C:
 		return false
 	}
 }

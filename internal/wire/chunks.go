@@ -124,6 +124,7 @@ func (t *tracker) endLine(line string) bool {
 	switch t.state {
 	case trackStatus:
 		_, status, _ := strings.Cut(line, " ")
+		status = strings.TrimLeft(status, " ") // net/http takes several blanks
 		t.interim = strings.HasPrefix(status, "1") && !strings.HasPrefix(status, "101")
 		t.coded = false
 		t.state = trackField
