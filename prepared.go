@@ -17,7 +17,7 @@ import (
 // be changed before it is sent. It belongs to one Send at a time, and may be
 // sent again where its body can be.
 type PreparedRequest struct {
-	// Method is in upper case.
+	// Method is in upper case. Where it is empty Send makes it GET.
 	Method string
 	// URL is quoted and complete; its fragment is not sent.
 	URL string
@@ -94,13 +94,29 @@ func (p *PreparedRequest) prepareMethod(method string, exact bool) error {
 	if method == "" {
 		method = http.MethodGet
 	}
-	if !isToken(method) {
-		return invalidOption("method %s is no token", quoteName(method))
+	if err := checkMethod(method); err != nil {
+		return err
 	}
 	if !exact {
 		method = strings.ToUpper(method)
 	}
 	p.Method = method
+	return nil
+}
+
+// resolveMethod is prepareMethod for a request that is about to be sent: it may
+// have been changed since, or made by hand.
+func (p *PreparedRequest) resolveMethod() error {
+	if p.Method == "" {
+		p.Method = http.MethodGet
+	}
+	return checkMethod(p.Method)
+}
+
+func checkMethod(method string) error {
+	if !isToken(method) {
+		return invalidOption("method %s is no token", quoteName(method))
+	}
 	return nil
 }
 

@@ -385,6 +385,9 @@ func (c *chain) exchange(ctx context.Context, p *PreparedRequest) (*Response, er
 // sendOn is [chain.exchange] on an adapter that is known: the answer to a
 // challenge goes where the challenge came from.
 func (c *chain) sendOn(ctx context.Context, adapter Adapter, p *PreparedRequest) (*Response, error) {
+	if err := p.resolveMethod(); err != nil {
+		return nil, inRequest(p, "send", err)
+	}
 	start := time.Now()
 	var r *Response
 	var err error
