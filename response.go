@@ -122,7 +122,8 @@ func (r *Response) IsPermanentRedirect() bool {
 }
 
 // Next returns the request that follows a redirect, where it was not
-// followed; else nil. Session.Send sends it.
+// followed; else nil, as for the responses in a History. Session.Send sends
+// it.
 //
 // It is what the session would send: with the redirect's method and body,
 // cookies for where it goes, and credentials only where they may go. Beyond

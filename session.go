@@ -530,6 +530,7 @@ func (c *chain) followAll(ctx context.Context, r *Response) (*Response, error) {
 			return nil, err
 		}
 		r.History = slices.Clip(c.history) // what is appended to it goes elsewhere
+		from.follow = nil                  // nothing is left to follow
 	}
 }
 
