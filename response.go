@@ -20,7 +20,8 @@ import (
 // connection given back, unless [Stream] was asked for: then the caller reads
 // it, by one of the readers below, and must close the response. A response
 // whose body was read may be used by many goroutines at once; one that
-// streams belongs to one.
+// streams belongs to one. The zero value, as any that was made without
+// [NewResponse], has no body.
 type Response struct {
 	// StatusCode is the status, such as 404.
 	StatusCode int

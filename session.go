@@ -405,6 +405,9 @@ func (c *chain) sendOn(ctx context.Context, adapter Adapter, p *PreparedRequest)
 	// A clock may be too coarse to see a loopback exchange; zero would look as if
 	// nothing had been measured.
 	r.Elapsed = max(time.Since(start), 1)
+	if r.Request == nil {
+		r.Request = p // an adapter of the caller's may leave that out
+	}
 	r.follow = c
 	if c.challenges != nil && len(c.challenges.refused) > 0 {
 		r.History = slices.Clip(c.challenges.refused) // before the hooks: one that replaces r replaces that too

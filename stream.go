@@ -16,7 +16,7 @@ import (
 
 // body is a response's, from the transport to the caller.
 type body struct {
-	raw     io.ReadCloser         // undecoded; its errors are ours already
+	raw     io.ReadCloser         // undecoded; its errors are ours already. Nil is none
 	length  int64                 // of raw, or unknownLength
 	codings []string              // to undo, as the Content-Encoding fields say
 	limits  *Limits               // nil for none
@@ -176,6 +176,9 @@ func (b *body) start(r *Response) error {
 		return nil
 	}
 	b.state = bodyReading
+	if b.raw == nil {
+		b.raw = http.NoBody // the response was made without [NewResponse]
+	}
 	if len(b.codings) == 0 {
 		return nil
 	}
@@ -518,7 +521,7 @@ func (b *body) drain(r *Response) {
 	if b.state == bodyReading {
 		b.release() // a hook has begun to read it: the rest cannot be kept
 	}
-	if b.state != bodyFresh || b.closed {
+	if b.state != bodyFresh || b.closed || b.raw == nil {
 		return
 	}
 	limit := b.limits.drain()
