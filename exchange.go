@@ -78,7 +78,11 @@ func (a *HTTPAdapter) roundTrip(ctx context.Context, t *trip) (*Response, error)
 	}
 	t.watch.rest()
 	if err != nil {
-		err = t.failure(err)
+		if bad := t.refused(); bad != nil {
+			err = bad
+		} else {
+			err = t.failure(err)
+		}
 		if t.upload != nil && t.upload.lock(ctx) {
 			t.upload.giveUp() // no Read of the source is under way, and none follows
 			t.upload.unlock()
