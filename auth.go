@@ -9,8 +9,10 @@ import (
 
 // Authenticator authenticates requests. Authenticate is called when a request
 // is prepared, after its headers, cookies and body, and may change any of
-// them; it must not keep the request. It must be safe for many goroutines at
-// once where the session is used so.
+// them; it must not keep the request. Hooks that it adds to the request run
+// before the session's and the call's, on every response, redirects to other
+// origins included. It must be safe for many goroutines at once where the
+// session is used so.
 //
 // One that also has
 //

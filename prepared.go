@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,7 +29,7 @@ type PreparedRequest struct {
 	// [PreparedRequest.SetBody], which keeps the headers in step: a
 	// Content-Length that disagrees is an error of Send's.
 	Body *Payload
-	// Hooks run on each response.
+	// Hooks run on each response: those that the auth added, then the others.
 	Hooks []Hook
 
 	target  uri.URL        // of URL, while their texts agree
@@ -41,10 +42,10 @@ type PreparedRequest struct {
 
 	room [usualFields]headerField // of Headers, as long as they fit
 
-	redirected    bool // it follows another request, by a redirect
-	authLast      bool // Authorization is a redirect's, and comes after the proxy's
 	answers       int  // to challenges
 	staleAnswered bool // one of them was to a stale nonce, which is once allowed
+	redirected    bool // it follows another request, by a redirect
+	authLast      bool // Authorization is a redirect's, and comes after the proxy's
 }
 
 // Prepare makes the request ready to send, by itself: no session's state and
@@ -331,12 +332,9 @@ func (p *PreparedRequest) prepareAuth(ctx context.Context, r *Request) error {
 }
 
 // prepareHooks comes last, as in Requests: no hook sees a request that could not
-// be prepared.
+// be prepared, and those that the auth has added go first. The slice is p's own.
 func (p *PreparedRequest) prepareHooks(hooks, extra []Hook) {
-	p.Hooks = hooks
-	if len(extra) > 0 {
-		p.Hooks = append(append([]Hook(nil), p.Hooks...), extra...)
-	}
+	p.Hooks = slices.Concat(p.Hooks, hooks, extra)
 }
 
 // Copy returns a copy that shares only the body.
@@ -344,6 +342,7 @@ func (p *PreparedRequest) Copy() *PreparedRequest {
 	// The headers may lie in p.room, which the copy has a place for of its own.
 	q := *p
 	q.Headers = p.Headers.cloneIn(q.room[:])
+	q.Hooks = slices.Clone(p.Hooks)
 	return &q
 }
 
