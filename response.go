@@ -77,14 +77,10 @@ func NewResponse(p *PreparedRequest, status int, reason string, headers Headers,
 		r.URL = p.URL
 	}
 	r.Encoding, _ = charset.FromContentType(headers.Get("Content-Type"))
-	if content == nil {
-		content = http.NoBody
+	r.body = body{raw: http.NoBody, length: unknownLength}
+	if content != nil && content != http.NoBody {
+		r.body.raw = &ownBody{Reader: content}
 	}
-	rc, ok := content.(io.ReadCloser)
-	if !ok {
-		rc = io.NopCloser(content)
-	}
-	r.body = body{raw: rc, length: unknownLength}
 	return r
 }
 

@@ -427,21 +427,13 @@ func (c *chain) respond(ctx context.Context, adapter Adapter, p *PreparedRequest
 			return answered, err
 		}
 	}
-	// A hook may give another response in the place of this one. The first is
-	// closed then, unless the other reads from its body.
 	given := r
 	r, err := runHooks(ctx, p.Hooks, r)
 	if err != nil {
-		given.Close()
 		return nil, err
 	}
-	if r != given {
-		if r.body.raw != given.body.raw {
-			given.Close()
-		}
-		if r.follow == nil {
-			r.follow = c
-		}
+	if r != given && r.follow == nil {
+		r.follow = c
 	}
 	c.keepCookies(r)
 	return r, nil

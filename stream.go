@@ -503,6 +503,25 @@ func (b *body) onClose(f func()) {
 	b.raw = &closeHook{b.raw, f}
 }
 
+// aborter is a body of which a Read that waits can be ended.
+type aborter interface{ abort() }
+
+// ownBody is what a response was made of. It closes that once, where it can be
+// closed, and is told apart by its address: not every reader can be compared.
+type ownBody struct {
+	io.Reader
+	closed bool
+}
+
+func (o *ownBody) Close() error {
+	c, ok := o.Reader.(io.Closer)
+	if !ok || o.closed {
+		return nil
+	}
+	o.closed = true
+	return c.Close()
+}
+
 // closeHook calls a function when it is closed.
 type closeHook struct {
 	io.ReadCloser
@@ -529,8 +548,8 @@ func (b *body) drain(r *Response) {
 		_ = b.fail(r, &Error{kind: ErrStreamConsumed, reason: "body was too long to be read on the way"})
 		return
 	}
-	if trip, ok := b.raw.(*tripBody); ok && b.length != 0 {
-		defer time.AfterFunc(drainTime, trip.abort).Stop()
+	if raw, ok := b.raw.(aborter); ok && b.length != 0 {
+		defer time.AfterFunc(drainTime, raw.abort).Stop()
 	}
 	held, err := b.takeRaw()
 	b.raw.Close()
