@@ -18,14 +18,17 @@ import (
 //
 //	Challenge(ctx context.Context, r *Response) (*PreparedRequest, error)
 //
-// is shown each response, and may return a request that answers it; that one
-// is sent on the same adapter and the first response goes into its history.
-// Nil leaves the response as it is.
+// is shown each response of the origin that the caller's request went to, and
+// may return a request that answers it; that one is sent on the same adapter
+// and the first response goes into its history. Nil leaves the response as it
+// is. Where a redirect leads to another scheme, host or port it is not asked:
+// what it would answer is not for that one to see.
 type Authenticator interface {
 	Authenticate(ctx context.Context, p *PreparedRequest) error
 }
 
-// challenger is the optional part of an [Authenticator].
+// challenger is the optional part of an [Authenticator]. It is not asked about
+// origins that its credentials are not for: see [PreparedRequest.showsAuth].
 type challenger interface {
 	Challenge(ctx context.Context, r *Response) (*PreparedRequest, error)
 }

@@ -37,6 +37,7 @@ type PreparedRequest struct {
 	cookies []*http.Cookie // the caller's, of this call
 	since   uint64         // where the jar stood when they were given
 	host    string         // of the URL that the caller gave: whose are cookies
+	home    *uri.URL       // what auth was applied for, where redirects led from there; else nil
 
 	trailer http.Header // sent after a body in chunks; filled in until then
 
@@ -335,6 +336,16 @@ func (p *PreparedRequest) prepareAuth(ctx context.Context, r *Request) error {
 // be prepared, and those that the auth has added go first. The slice is p's own.
 func (p *PreparedRequest) prepareHooks(hooks, extra []Hook) {
 	p.Hooks = slices.Concat(p.Hooks, hooks, extra)
+}
+
+// showsAuth reports whether the auth is shown responses: not those of an origin
+// that a redirect would take its credentials from. Digest sees to that by
+// itself.
+func (p *PreparedRequest) showsAuth() bool {
+	if _, bound := p.auth.(*Digest); bound || p.home == nil {
+		return true
+	}
+	return !stripsAuth(*p.home, p.target)
 }
 
 // Copy returns a copy that shares only the body.

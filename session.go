@@ -421,7 +421,7 @@ func (c *chain) sendOn(ctx context.Context, adapter Adapter, p *PreparedRequest)
 
 // respond asks the auth, then the hooks, and keeps the cookies.
 func (c *chain) respond(ctx context.Context, adapter Adapter, p *PreparedRequest, r *Response) (*Response, error) {
-	if auth, ok := p.auth.(challenger); ok {
+	if auth, ok := p.auth.(challenger); ok && p.showsAuth() {
 		answered, err := c.challenge(ctx, auth, adapter, r)
 		if err != nil || answered != nil {
 			return answered, err
@@ -557,6 +557,10 @@ func (c *chain) nextTo(ctx context.Context, r *Response, to uri.URL) (*PreparedR
 	p, err := c.session.redirect(ctx, r.base(), r.StatusCode, to)
 	if err != nil {
 		return nil, withResponse(err, r)
+	}
+	if _, asked := p.auth.(challenger); asked && p.home == nil {
+		home := r.base().target
+		p.home = &home
 	}
 	if c.challenges != nil {
 		p.Headers.lateCookies(c.challenges.late)
