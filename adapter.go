@@ -103,6 +103,9 @@ const (
 // Send sends p once, or as often as MaxRetries allows, and returns the
 // response with its body unread.
 func (a *HTTPAdapter) Send(ctx context.Context, p *PreparedRequest, settings Settings) (*Response, error) {
+	if err := p.resolveMethod(); err != nil {
+		return nil, err
+	}
 	return a.send(ctx, p, &settings, new(trip))
 }
 

@@ -53,8 +53,7 @@ func (a *HTTPAdapter) retrying(ctx context.Context, t *trip) (*Response, error) 
 // afterAttempt is the error of a wait that was ended: what the attempt before
 // it came to is in it.
 func afterAttempt(err error, r *Response, last error, state *retryState) error {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		e.Response, e.attempts = r, state.attempts()
 		// The attempt before the wait may have reached the server, though the
 		// context ended when nothing was under way.

@@ -9,21 +9,26 @@ import (
 
 // Authenticator authenticates requests. Authenticate is called when a request
 // is prepared, after its headers, cookies and body, and may change any of
-// them; it must not keep the request. It must be safe for many goroutines at
-// once where the session is used so.
+// them; it must not keep the request. Hooks that it adds to the request run
+// before the session's and the call's, on every response, redirects to other
+// origins included. It must be safe for many goroutines at once where the
+// session is used so.
 //
 // One that also has
 //
 //	Challenge(ctx context.Context, r *Response) (*PreparedRequest, error)
 //
-// is shown each response, and may return a request that answers it; that one
-// is sent on the same adapter and the first response goes into its history.
-// Nil leaves the response as it is.
+// is shown each response of the origin that the caller's request went to, and
+// may return a request that answers it; that one is sent on the same adapter
+// and the first response goes into its history. Nil leaves the response as it
+// is. Where a redirect leads to another scheme, host or port it is not asked:
+// what it would answer is not for that one to see.
 type Authenticator interface {
 	Authenticate(ctx context.Context, p *PreparedRequest) error
 }
 
-// challenger is the optional part of an [Authenticator].
+// challenger is the optional part of an [Authenticator]. It is not asked about
+// origins that its credentials are not for: see [PreparedRequest.showsAuth].
 type challenger interface {
 	Challenge(ctx context.Context, r *Response) (*PreparedRequest, error)
 }

@@ -190,15 +190,16 @@ func (p *Payload) open() (io.ReadCloser, error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	// Somebody may have read it since it was made, or an earlier attempt has: a
-	// body that begins in the middle would be a broken request that looks whole.
-	if p.moved {
-		if p.seeker == nil {
-			return nil, &Error{kind: ErrUnrewindableBody, reason: "the body can be sent only once"}
-		}
+	// Somebody may have read it since it was made, an earlier attempt or another
+	// part of the same body has: one that begins in the middle would be a broken
+	// request that looks whole.
+	switch {
+	case p.seeker != nil:
 		if _, err := p.seeker.Seek(p.start, io.SeekStart); err != nil {
 			return nil, &Error{kind: ErrUnrewindableBody, reason: "the body cannot be rewound", Err: err}
 		}
+	case p.moved:
+		return nil, &Error{kind: ErrUnrewindableBody, reason: "the body can be sent only once"}
 	}
 	p.moved = true
 	return p.cut(io.NopCloser(p.reader)), nil

@@ -38,7 +38,7 @@ type trip struct {
 	written int64        // by conn, before this request
 	read    int64        // from conn
 	armed   atomic.Int32 // how many connections were given the request
-	resends int32        // connections before conn that bytes of the request went out on
+	resends int16        // connections before conn that bytes of the request went out on
 	reused  bool         // conn served others before
 	holds   bool         // an unread response holds conn
 
@@ -82,7 +82,11 @@ func (a *HTTPAdapter) roundTrip(ctx context.Context, t *trip) (*Response, error)
 	}
 	t.watch.rest()
 	if err != nil {
-		err = t.failure(err)
+		if bad := t.refused(); bad != nil {
+			err = bad
+		} else {
+			err = t.failure(err)
+		}
 		if t.upload != nil && t.upload.lock(ctx) {
 			t.upload.giveUp() // no Read of the source is under way, and none follows
 			t.upload.unlock()

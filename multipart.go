@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 )
 
@@ -24,19 +25,42 @@ type Part struct {
 	// them nothing is used.
 	Headers Headers
 	// Content is streamed when the request is sent. A nil Content leaves the
-	// part out.
+	// part out. Several parts may have one, or be of one reader, where it can
+	// seek: each is sent from where the reader stood when its payload was made.
+	// Of a reader that cannot, only one part can be made; another is an
+	// [ErrUnrewindableBody] of preparing.
 	Content *Payload
 }
 
 // FilePart is the file at path under its base name. It is opened each time
-// it is sent, and closed after. A path that is no regular file has no length.
+// it is sent, and closed after. A path that is no regular file has no length,
+// and neither has a file that is said to be empty and is not, as in /proc. Any
+// other that gives more or less than its size ends the request with an error.
 func FilePart(field, path string) Part {
-	length := int64(unknownLength)
-	if fi, err := os.Stat(path); err == nil && fi.Mode().IsRegular() {
-		length = fi.Size()
-	}
 	open := func() (io.ReadCloser, error) { return openFile(path) }
-	return Part{Field: field, FileName: filepath.Base(path), Content: FuncPayload(open, length)}
+	return Part{Field: field, FileName: filepath.Base(path), Content: FuncPayload(open, fileLength(path))}
+}
+
+// fileLength is the length of the file at path, or unknownLength.
+func fileLength(path string) int64 {
+	fi, err := os.Stat(path)
+	if err != nil || !fi.Mode().IsRegular() || fi.Size() == 0 && givesBytes(path) {
+		return unknownLength
+	}
+	return fi.Size()
+}
+
+// givesBytes reports whether a file that is said to be empty has content: those
+// that a kernel makes up when they are read have no size.
+func givesBytes(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var one [1]byte
+	n, _ := f.Read(one[:])
+	return n > 0
 }
 
 // newBoundary returns 32 hexadecimal digits, as urllib3 makes them.
@@ -52,6 +76,9 @@ func newBoundary() (string, error) {
 // before the body is sent. Its length is known where that of each file is,
 // and it can be sent again where each file can.
 func multipartPayload(boundary string, form Fields, files []Part) (*Payload, error) {
+	if err := checkSharedReaders(files); err != nil {
+		return nil, err
+	}
 	m := &multipart{}
 	for _, f := range form {
 		if f.Omit {
@@ -76,6 +103,24 @@ func multipartPayload(boundary string, form Fields, files []Part) (*Payload, err
 	}
 	m.text("--" + boundary + "--\r\n")
 	return m.payload(), nil
+}
+
+// checkSharedReaders refuses parts of one reader that can be read only once: the
+// first would have all, and the others nothing. Requests sends them empty.
+func checkSharedReaders(files []Part) error {
+	seen := map[io.Reader]struct{}{}
+	for i := range files {
+		p := files[i].Content
+		// Others than pointers may be equal and read apart, or not comparable.
+		if p.Replayable() || reflect.ValueOf(p.reader).Kind() != reflect.Pointer {
+			continue
+		}
+		if _, again := seen[p.reader]; again {
+			return &Error{kind: ErrUnrewindableBody, reason: "two parts read one reader, which can be read only once"}
+		}
+		seen[p.reader] = struct{}{}
+	}
+	return nil
 }
 
 // multipart is a body of texts and files one after the other.

@@ -44,7 +44,6 @@ var stairs = map[string]string{
 	"redirects: Session":      "a redirect takes the session's cookies, netrc and proxies",
 	"redirects: callSettings": "a redirect takes the proxies of the call",
 	"tls: TLSSettings":        "an adapter's settings become a configuration",
-	"stream: tripBody":        "a drain that dawdles is ended at the connection",
 	"retry: isRedirect":       "a retried redirect has a count of its own",
 
 	"headers: userAgent":                "the name and version of the package stand on its first page",

@@ -2,6 +2,9 @@ package requests
 
 import (
 	"net/http"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // fillHeader gives HTTP/2, or a transport of the caller's, the headers:
@@ -20,7 +23,9 @@ func (t *trip) fillHeader() {
 			"Proxy-Authorization":
 			continue
 		}
-		t.h2.Add(f.name, f.wire())
+		// White space at the end is none of the value to HTTP/1.1, and malformed here
+		// (RFC 9113, section 8.2.1).
+		t.h2.Add(f.name, strings.TrimRight(f.wire(), " \t"))
 	}
 	// net/http would put in its own name.
 	if !t.p.Headers.Has("User-Agent") {
@@ -31,6 +36,31 @@ func (t *trip) fillHeader() {
 	if _, given := t.h2["X-Idempotency-Key"]; !given && replayableMethod(t.p.Method) {
 		t.h2["X-Idempotency-Key"] = nil
 	}
+}
+
+// refused is the error of a request of HTTP/2 that net/http did not send for one
+// of its fields, or nil. Which protocol it is shows with the connection: over
+// HTTP/1.1 such fields go out as they are, as Requests sends them.
+func (t *trip) refused() error {
+	if t.transport == nil || t.conn != nil || len(t.h2) == 0 || t.parent.Err() != nil {
+		return nil
+	}
+	// RFC 9113, section 8.2.1, has fields malformed that RFC 9110, section 5, has
+	// no form for.
+	for i := range t.p.Headers.fields {
+		f := &t.p.Headers.fields[i]
+		reason := ""
+		switch {
+		case !isToken(f.name):
+			reason = "header name " + quoteName(f.name) + " is no token, and cannot be sent over HTTP/2"
+		case !httpguts.ValidHeaderFieldValue(f.wire()):
+			reason = "value of header " + quoteName(f.name) + " holds a control character, and cannot be sent over HTTP/2"
+		default:
+			continue
+		}
+		return &Error{kind: ErrInvalidHeader, reason: reason, Reused: t.reused}
+	}
+	return nil
 }
 
 // AppendHead writes the head of the request: Host first unless the caller

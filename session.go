@@ -402,6 +402,9 @@ func (c *chain) exchange(ctx context.Context, p *PreparedRequest) (*Response, er
 // sendOn is [chain.exchange] on an adapter that is known: the answer to a
 // challenge goes where the challenge came from.
 func (c *chain) sendOn(ctx context.Context, adapter Adapter, p *PreparedRequest) (*Response, error) {
+	if err := p.resolveMethod(); err != nil {
+		return nil, inRequest(p, "send", err)
+	}
 	start := time.Now()
 	var r *Response
 	var err error
@@ -419,6 +422,9 @@ func (c *chain) sendOn(ctx context.Context, adapter Adapter, p *PreparedRequest)
 	// A clock may be too coarse to see a loopback exchange; zero would look as if
 	// nothing had been measured.
 	r.Elapsed = max(time.Since(start), 1)
+	if r.Request == nil {
+		r.Request = p // an adapter of the caller's may leave that out
+	}
 	r.follow = c
 	if c.challenges != nil && len(c.challenges.refused) > 0 {
 		r.History = slices.Clip(c.challenges.refused) // before the hooks: one that replaces r replaces that too
@@ -432,27 +438,19 @@ func (c *chain) sendOn(ctx context.Context, adapter Adapter, p *PreparedRequest)
 
 // respond asks the auth, then the hooks, and keeps the cookies.
 func (c *chain) respond(ctx context.Context, adapter Adapter, p *PreparedRequest, r *Response) (*Response, error) {
-	if auth, ok := p.auth.(challenger); ok {
+	if auth, ok := p.auth.(challenger); ok && p.showsAuth() {
 		answered, err := c.challenge(ctx, auth, adapter, r)
 		if err != nil || answered != nil {
 			return answered, err
 		}
 	}
-	// A hook may give another response in the place of this one. The first is
-	// closed then, unless the other reads from its body.
 	given := r
 	r, err := runHooks(ctx, p.Hooks, r)
 	if err != nil {
-		given.Close()
 		return nil, err
 	}
-	if r != given {
-		if r.body.raw != given.body.raw {
-			given.Close()
-		}
-		if r.follow == nil {
-			r.follow = c
-		}
+	if r != given && r.follow == nil {
+		r.follow = c
 	}
 	c.keepCookies(r)
 	return r, nil
@@ -544,6 +542,7 @@ func (c *chain) followAll(ctx context.Context, r *Response) (*Response, error) {
 			return nil, err
 		}
 		r.History = slices.Clip(c.history) // what is appended to it goes elsewhere
+		from.follow = nil                  // nothing is left to follow
 	}
 }
 
@@ -575,6 +574,10 @@ func (c *chain) nextTo(ctx context.Context, r *Response, to uri.URL) (*PreparedR
 	p, err := c.session.redirect(ctx, r.base(), r.StatusCode, to)
 	if err != nil {
 		return nil, withResponse(err, r)
+	}
+	if _, asked := p.auth.(challenger); asked && p.home == nil {
+		home := r.base().target
+		p.home = &home
 	}
 	if c.challenges != nil {
 		p.Headers.lateCookies(c.challenges.late)

@@ -781,3 +781,22 @@ func TestTotalTimeoutOfPreparing(t *testing.T) {
 	_, err = s.Get(t.Context(), "http://a.test/", TotalTimeout(time.Millisecond))
 	require.ErrorIs(t, err, ErrTimeout, "in an adapter")
 }
+
+// A redirect that was followed has no next request, whatever the limit.
+func TestNextOfHistory(t *testing.T) {
+	var hops []string
+	table := map[string]string{"http://a.test/": "302 /b", "http://a.test/b": "302 /c"}
+	for _, opts := range [][]Option{nil, {MaxRedirects(2)}, {Stream()}} {
+		r, err := cannedSession(t, redirecting(&hops, table)).Get(t.Context(), "http://a.test/", opts...)
+		require.NoError(t, err)
+		require.Len(t, r.History, 2)
+		for _, before := range append(r.History, r) {
+			next, err := before.Next(t.Context())
+			require.NoError(t, err)
+			assert.Nil(t, next)
+		}
+	}
+	_, err := cannedSession(t, redirecting(&hops, table)).Get(t.Context(), "http://a.test/", MaxRedirects(1))
+	_, err = asError(t, err).Response.Next(t.Context())
+	assert.ErrorIs(t, err, ErrTooManyRedirects, "the one that was not followed")
+}

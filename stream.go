@@ -16,7 +16,7 @@ import (
 
 // body is a response's, from the transport to the caller.
 type body struct {
-	raw     io.ReadCloser         // undecoded; its errors are ours already
+	raw     io.ReadCloser         // undecoded; its errors are ours already. Nil is none
 	length  int64                 // of raw, or unknownLength
 	codings []string              // to undo, as the Content-Encoding fields say
 	limits  *Limits               // nil for none
@@ -184,6 +184,9 @@ func (b *body) start(r *Response) error {
 		return nil
 	}
 	b.state = bodyReading
+	if b.raw == nil {
+		b.raw = http.NoBody // the response was made without [NewResponse]
+	}
 	if len(b.codings) == 0 {
 		return nil
 	}
@@ -522,6 +525,25 @@ func (b *body) onClose(f func()) {
 	b.raw = &closeHook{b.raw, f}
 }
 
+// aborter is a body of which a Read that waits can be ended.
+type aborter interface{ abort() }
+
+// ownBody is what a response was made of. It closes that once, where it can be
+// closed, and is told apart by its address: not every reader can be compared.
+type ownBody struct {
+	io.Reader
+	closed bool
+}
+
+func (o *ownBody) Close() error {
+	c, ok := o.Reader.(io.Closer)
+	if !ok || o.closed {
+		return nil
+	}
+	o.closed = true
+	return c.Close()
+}
+
 // closeHook calls a function when it is closed.
 type closeHook struct {
 	io.ReadCloser
@@ -541,7 +563,7 @@ func (b *body) drain(r *Response) {
 	if b.state == bodyReading {
 		b.release() // a hook has begun to read it: the rest cannot be kept
 	}
-	if b.state != bodyFresh || b.closed {
+	if b.state != bodyFresh || b.closed || b.raw == nil {
 		return
 	}
 	limit := b.limits.drain()
@@ -551,8 +573,8 @@ func (b *body) drain(r *Response) {
 		return
 	}
 	// A server that dawdles must not hold up the request that comes next.
-	if trip, ok := b.raw.(*tripBody); ok && b.length != 0 {
-		defer time.AfterFunc(drainTime, trip.abort).Stop()
+	if raw, ok := b.raw.(aborter); ok && b.length != 0 {
+		defer time.AfterFunc(drainTime, raw.abort).Stop()
 	}
 	held, err := b.takeRaw()
 	b.raw.Close()
