@@ -77,6 +77,9 @@ func NewPayload(r io.Reader) *Payload {
 	// A buffer is emptied by reading it: its bytes are taken, so that they can be
 	// sent again.
 	case *bytes.Buffer:
+		if r == nil {
+			return BytesPayload(nil)
+		}
 		return BytesPayload(r.Bytes())
 	}
 	p := &Payload{reader: r, length: unknownLength, blocks: true}

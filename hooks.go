@@ -12,7 +12,7 @@ import (
 // place of the one it was given, for the hooks after it and for the caller;
 // nil changes nothing. It may read from the body of the one it was given,
 // which is closed when the other is. An error ends the call and is returned
-// as it is.
+// as it is, but that of the context as an [Error] that wraps it.
 type Hook func(ctx context.Context, r *Response) (*Response, error)
 
 // mergeHooks is HOOK-3 of Requests: a call's hooks take the place of the

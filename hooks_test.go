@@ -2,6 +2,7 @@ package requests
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -264,4 +265,20 @@ func TestHookReplacementDoesNotDawdle(t *testing.T) {
 		_, err = r.History[0].ReadAll()
 		require.ErrorIs(t, err, ErrChunkedEncoding)
 	})
+}
+
+// An error of the context is of our kinds where a hook hands it on, and any
+// other is the hook's own.
+func TestHookErrorOfContext(t *testing.T) {
+	own := errors.New("own")
+	s := cannedSession(t, answerOK)
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := s.Get(ctx, "http://a.test/", OnResponse(func(ctx context.Context, _ *Response) (*Response, error) {
+		cancel()
+		return nil, ctx.Err()
+	}))
+	require.ErrorIs(t, err, ErrRequest)
+	require.ErrorIs(t, err, context.Canceled)
+	_, err = s.Get(t.Context(), "http://a.test/", OnResponse(func(context.Context, *Response) (*Response, error) { return nil, own }))
+	assert.Equal(t, own, err)
 }

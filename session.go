@@ -447,6 +447,9 @@ func (c *chain) respond(ctx context.Context, adapter Adapter, p *PreparedRequest
 	given := r
 	r, err := runHooks(ctx, p.Hooks, r)
 	if err != nil {
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			err = inRequest(p, "send", err) // of the context, and not the hook's own
+		}
 		return nil, err
 	}
 	if r != given && r.follow == nil {

@@ -386,8 +386,8 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // Chunks yields the body in pieces of size bytes, the last one shorter; a
 // body that the server sent in chunks is not joined across them. Size 0 hands
-// out what arrives: the server's chunks as it framed them. A piece is valid
-// until the next step; one that an error cuts short is not handed out, but
+// out what arrives: the server's chunks as it framed them, one of more than
+// 1 MiB in several pieces. A piece is valid until the next step; one that an error cuts short is not handed out, but
 // [Response.Partial] has it. Leaving the loop early closes the response. A body
 // that was read whole is cut anew each time; any other can be had once.
 func (r *Response) Chunks(size int) iter.Seq2[[]byte, error] {
@@ -474,12 +474,16 @@ func (b *body) piece(r *Response, room []byte, size int) ([]byte, error) {
 	}
 }
 
+// maxPiece bounds a piece whose size is the server's to say: a chunk may be as
+// large as a body.
+const maxPiece = 1 << 20
+
 // pieceEnds reports whether what was read so far is handed out: a full piece,
 // the end of a chunk, or, without a size, whatever came where there are no
 // chunks to wait for.
 func (b *body) pieceEnds(n, have, size int) bool {
 	switch {
-	case size > 0 && have >= size:
+	case size > 0 && have >= size, size <= 0 && have >= maxPiece:
 		return true
 	case n == 0:
 		return false
