@@ -159,7 +159,7 @@ func (t *trip) heedKeepAlive(resp *http.Response) {
 			name, text, _ := strings.Cut(strings.TrimSpace(param), "=")
 			// A number of more than 24 bits, over half a year, is left out.
 			if n, err := strconv.ParseUint(text, 10, 24); err == nil && strings.EqualFold(name, "timeout") {
-				t.conn.ExpireIdle(time.Duration(n) * time.Second)
+				t.conn.ExpireIdle(max(time.Duration(n)*time.Second, 1)) // zero is at once
 			}
 		}
 	}
