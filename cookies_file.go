@@ -18,7 +18,8 @@ const (
 	httpOnlyPrefix   = "#HttpOnly_"
 	// maxCookieLineSlack is what a line may hold besides name and value.
 	maxCookieLineSlack = 2*maxCookieAttribute + 128
-	// maxCookieLine bounds a line where the jar itself has no bound.
+	// maxCookieLine bounds a comment, and a cookie where the jar itself has no
+	// bound.
 	maxCookieLine = 1 << 20
 )
 
@@ -69,13 +70,18 @@ func (j *CookieJar) Load(path string) error {
 }
 
 // WriteTo writes all cookies that have not expired in the format of Netscape's
-// cookies.txt, which curl, wget and Python's MozillaCookieJar share: one line a
-// cookie, seven fields with tabs between them:
+// cookies.txt: one line a cookie, seven fields with tabs between them:
 //
 //	[#HttpOnly_]domain  subdomains?  path  secure?  expiry  name  value
 //
-// Expiry is in seconds of Unix time, 0 for a cookie that ends with the session.
-// SameSite has no place there and is lost. It is an [io.WriterTo].
+// Expiry is in seconds of Unix time, and empty for a cookie that ends with the
+// session. SameSite has no place there and is lost.
+//
+// Python's MozillaCookieJar writes and loads the same, session cookies with
+// ignore_discard=True; a value with a tab is beyond it. curl shares the
+// cookies that have an expiry: for the others it writes 0, which Python would
+// take for long ago, and lines where nothing stands it passes over.
+// [CookieJar.ReadFrom] reads both. It is an [io.WriterTo].
 func (j *CookieJar) WriteTo(w io.Writer) (int64, error) {
 	now := j.clock()
 	out := []byte(cookieFileHeader)
@@ -94,13 +100,13 @@ func (r *cookieRecord) appendLine(dst []byte) []byte {
 	if r.httpOnly {
 		dst = append(dst, httpOnlyPrefix...)
 	}
-	expires := int64(0)
+	expires := ""
 	if !r.expires.IsZero() {
-		expires = r.expires.Unix()
+		expires = strconv.FormatInt(r.expires.Unix(), 10)
 	}
 	for _, field := range []string{
 		r.domain, fileBool(strings.HasPrefix(r.domain, ".")), r.path, fileBool(r.secure),
-		strconv.FormatInt(expires, 10), r.name,
+		expires, r.name,
 	} {
 		dst = append(dst, field...)
 		dst = append(dst, '\t')
@@ -115,13 +121,18 @@ func fileBool(b bool) string {
 }
 
 // ReadFrom stores the cookies of a file in the format of [CookieJar.WriteTo],
-// besides those that are in the jar, which they win over. Comments and empty
-// lines are passed over, and so are cookies that have expired and, as in
-// Set-Cookie lines, those without a name. All is read before anything is
-// stored: a line that is too long, is no cookie or holds control bytes is an
-// error that matches [ErrBadCookie], names the line by its number and leaves
-// the jar as it was. The file speaks for the caller: no rule about who may set
-// what applies. It is an [io.ReaderFrom].
+// besides those that are in the jar, which they win over. Comments, which begin
+// with # or, where they are no cookies, with $, and empty lines are passed over,
+// and so are cookies that have expired and, as in Set-Cookie lines, those
+// without a name. An expiry of 0, or none, is the end of the session, part of a
+// second is cut off, and a flag is FALSE unless it is TRUE in any case.
+//
+// All is read before anything is stored: a line that is longer than the
+// largest cookie, or a comment of more than 1 MiB, a line that is no cookie,
+// holds control bytes or what [CookieJar.Set] refuses is an error that matches
+// [ErrBadCookie], names the line by its number and leaves the jar as it was.
+// The file speaks for the caller: no rule about who may set what applies. It is
+// an [io.ReaderFrom].
 func (j *CookieJar) ReadFrom(r io.Reader) (int64, error) {
 	now, lim := j.clock(), j.Limits.bounds()
 	counter := &cookieReader{r: r}
@@ -155,11 +166,12 @@ func (c *cookieReader) Read(p []byte) (int, error) {
 func readCookieFile(in io.Reader, now time.Time, lim cookieBounds) ([]cookieRecord, error) {
 	var records []cookieRecord
 	lines := bufio.NewScanner(in)
-	lines.Buffer(nil, lineBound(lim))
+	bound := lineBound(lim)
+	lines.Buffer(nil, max(bound, maxCookieLine)+len("\r\n")) // comments may be longer
 	number := 0
 	for lines.Scan() {
 		number++
-		r, ok, bad := parseCookieLine(lines.Text(), lim)
+		r, ok, bad := parseCookieLine(lines.Text(), bound, lim)
 		if bad != nil {
 			return nil, atLine(bad, number)
 		}
@@ -174,8 +186,9 @@ func readCookieFile(in io.Reader, now time.Time, lim cookieBounds) ([]cookieReco
 	return records, err
 }
 
-// lineBound is the length from which a line is refused. It is an error and no
-// cut: what follows a cut would be read as a record of its own.
+// lineBound is the length beyond which a cookie's line is refused: that of the
+// largest cookie. It is an error and no cut: what follows a cut would be read
+// as a record of its own.
 func lineBound(lim cookieBounds) int {
 	if lim.cookieBytes == math.MaxInt {
 		return maxCookieLine
@@ -190,14 +203,31 @@ func atLine(bad *CookieError, number int) error {
 }
 
 // parseCookieLine reads one line; false for one that holds no cookie.
-func parseCookieLine(line string, lim cookieBounds) (cookieRecord, bool, *CookieError) {
-	var r cookieRecord
-	line, r.httpOnly = strings.CutPrefix(line, httpOnlyPrefix)
-	// The prefix of HttpOnly begins like a comment, to readers that do not know
-	// it.
-	if !r.httpOnly && strings.HasPrefix(line, "#") || trimCookieBlanks(line) == "" {
-		return r, false, nil
+//
+// Python's loader takes a line that begins with $ for a comment, and curl for a
+// cookie: it is what it looks like, so that the jar of a host that is named so
+// comes back from its file.
+func parseCookieLine(line string, bound int, lim cookieBounds) (cookieRecord, bool, *CookieError) {
+	bare, httpOnly := strings.CutPrefix(line, httpOnlyPrefix)
+	text := trimCookieBlanks(bare)
+	// The prefix of HttpOnly begins like a comment, to readers that do not know it.
+	if text == "" || text[0] == '#' {
+		return cookieRecord{}, false, nil
 	}
+	if len(line) > bound && text[0] != '$' {
+		return cookieRecord{}, false, badCookie("", "line is too long")
+	}
+	r, ok, bad := parseCookieFields(bare, lim)
+	if bad != nil && text[0] == '$' {
+		return cookieRecord{}, false, nil
+	}
+	r.httpOnly = httpOnly
+	return r, ok, bad
+}
+
+// parseCookieFields reads the fields of a line; false where they have no name.
+func parseCookieFields(line string, lim cookieBounds) (cookieRecord, bool, *CookieError) {
+	var r cookieRecord
 	fields := strings.SplitN(line, "\t", 7)
 	if len(fields) == 6 {
 		fields = append(fields, "") // editors and curl drop the tab before an empty value
@@ -214,16 +244,14 @@ func parseCookieLine(line string, lim cookieBounds) (cookieRecord, bool, *Cookie
 
 // readFields reads the fields of a line that need more than copying.
 func (r *cookieRecord) readFields(fields []string, lim cookieBounds) *CookieError {
-	below, ok1 := parseFileBool(fields[1])
-	secure, ok2 := parseFileBool(fields[3])
-	expires, ok3 := parseFileExpiry(fields[4])
-	domain, ok4 := callerDomain(fields[0])
-	if !ok1 || !ok2 || !ok3 || !ok4 {
+	expires, okExpiry := parseFileExpiry(fields[4])
+	domain, okDomain := callerDomain(fields[0])
+	if !okExpiry || !okDomain {
 		return badCookie("", "field is not of its type")
 	}
-	r.secure, r.expires = secure, expires
+	r.secure, r.expires = parseFileBool(fields[3]), expires
 	r.domain = strings.TrimPrefix(domain, ".")
-	if below && r.domain != "" {
+	if parseFileBool(fields[1]) && r.domain != "" {
 		r.domain = "." + r.domain // the second field decides, as in curl
 	}
 	if r.path == "" {
@@ -232,26 +260,33 @@ func (r *cookieRecord) readFields(fields []string, lim cookieBounds) *CookieErro
 	return r.check(lim)
 }
 
-// parseFileBool reads TRUE or FALSE in any case, and nothing else.
-func parseFileBool(s string) (value, ok bool) {
-	value = strings.EqualFold(s, "TRUE")
-	return value, value || strings.EqualFold(s, "FALSE")
-}
+// parseFileBool reads TRUE in any case; all else is false, for Python and curl
+// too.
+func parseFileBool(s string) bool { return strings.EqualFold(s, "TRUE") }
 
-// parseFileExpiry reads Unix seconds; 0, and nothing as Python writes it, is
-// the end of the session.
+// parseFileExpiry reads Unix seconds, which may have a fraction or an exponent
+// and blanks around them; 0, and nothing as Python writes it, is the end of the
+// session.
 func parseFileExpiry(s string) (time.Time, bool) {
 	if s == "" || s == "0" {
 		return time.Time{}, true
 	}
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil && !errors.Is(err, strconv.ErrRange) {
+	seconds, ok := parseSeconds(trimCookieBlanks(s))
+	switch {
+	case !ok:
 		return time.Time{}, false
-	}
-	// A number out of range is the largest or the least there is, by
-	// [strconv.ParseInt].
-	if n >= maxCookieUnix {
+	case seconds >= maxCookieUnix:
 		return maxCookieTime(), true
 	}
-	return time.Unix(max(n, 0), 0).UTC(), true
+	return time.Unix(int64(max(seconds, 0)), 0).UTC(), true
+}
+
+// parseSeconds reads a decimal number, one beyond all bounds as infinity. A
+// float64 has room for every second up to the last that a cookie may have.
+func parseSeconds(s string) (float64, bool) {
+	if strings.Trim(s, "+-.0123456789eE") != "" {
+		return 0, false // names of infinity, hexadecimal
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	return f, err == nil || errors.Is(err, strconv.ErrRange)
 }

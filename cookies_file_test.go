@@ -23,10 +23,10 @@ func TestCookieFileFormat(t *testing.T) {
 	n, err := j.WriteTo(&out)
 	require.NoError(t, err)
 	assert.Equal(t, "# Netscape HTTP Cookie File\n"+
-		"x.a.test\tFALSE\t/d\tFALSE\t0\ta\t1\n"+
-		"x.a.test\tFALSE\t/d\tFALSE\t0\tc\t\n"+
+		"x.a.test\tFALSE\t/d\tFALSE\t\ta\t1\n"+
+		"x.a.test\tFALSE\t/d\tFALSE\t\tc\t\n"+
 		"#HttpOnly_.a.test\tTRUE\t/\tTRUE\t1906545660\tb\tx \"y\"\n"+
-		"\tFALSE\t/\tFALSE\t0\town\ttab\tin it \n", out.String())
+		"\tFALSE\t/\tFALSE\t\town\ttab\tin it \n", out.String())
 	assert.EqualValues(t, out.Len(), n)
 
 	back := newTestJar()
@@ -46,6 +46,10 @@ func TestCookieFileRead(t *testing.T) {
 	}{
 		{"empty", "", "", 0},
 		{"comments", "# Netscape HTTP Cookie File\n\n# x\ty\n   \n#\n", "", 0},
+		{"comment after blanks", " # x\ty\n\t#x\n#HttpOnly_# x\n #HttpOnly_a.test\tFALSE\t/\tFALSE\t0\ta\t1\n", "", 0},
+		{"comment with a dollar", "$x\n $ x\ty\n#HttpOnly_$x\n$a.test FALSE\t/\tFALSE\t0\ta\t1\n$" + strings.Repeat("v", 10_000), "", 0},
+		{"host with a dollar", "$a.test\tFALSE\t/\tFALSE\t0\ta\t1\n", "$a.test / a=1", 0},
+		{"long comment", "#" + strings.Repeat("v", 1_000_000) + "\na.test\tFALSE\t/\tFALSE\t0\ta\t1\n", "a.test / a=1", 0},
 		{"no line end", "a.test\tFALSE\t/\tFALSE\t0\ta\t1", "a.test / a=1", 0},
 		{"crlf", "a.test\tFALSE\t/\tFALSE\t0\ta\t1\r\n", "a.test / a=1", 0},
 		{"dot and flag", ".a.test\tTRUE\t/\tTRUE\t" + later + "\ta\t1\n", ".a.test / a=1 secure 2100-01-01T00:00:00Z", 0},
@@ -61,11 +65,22 @@ func TestCookieFileRead(t *testing.T) {
 		{"no name", "a.test\tFALSE\t/\tFALSE\t0\t\tx\n", "", 0},
 		{"the last of a key counts", "a.test\tFALSE\t/\tFALSE\t0\ta\t1\na.test\tFALSE\t/\tFALSE\t0\ta\t2\n", "a.test / a=2", 0},
 
+		{"part of a second", "a.test\tFALSE\t/\tFALSE\t4102444800.75\ta\t1\n", "a.test / a=1 2100-01-01T00:00:00Z", 0},
+		{"exponent and blanks", "a.test\tFALSE\t/\tFALSE\t +4.1024448e9 \ta\t1\n", "a.test / a=1 2100-01-01T00:00:00Z", 0},
+		{"half a second of 1970", "a.test\tFALSE\t/\tFALSE\t0.5\ta\t1\n", "", 0},
+		{"last second", "a.test\tFALSE\t/\tFALSE\t253402300798\ta\t1\n", "a.test / a=1 9999-12-31T23:59:58Z", 0},
+		{"beyond all bounds", "a.test\tFALSE\t/\tFALSE\t1e999\ta\t1\n", "a.test / a=1 9999-12-31T23:59:59Z", 0},
+		{"flags that are none", "a.test\tyes\t/\t1\t0\ta\t1\n", "a.test / a=1", 0},
+		{"largest cookie", "#HttpOnly_." + strings.Repeat("d", 1023) + "\tTRUE\t/" + strings.Repeat("p", 1023) + "\tFALSE\t" + later +
+			"\ta\t" + strings.Repeat("v", 4095) + "\n", "." + strings.Repeat("d", 1023) + " /" + strings.Repeat("p", 1023) + " a=" +
+			strings.Repeat("v", 4095) + " httponly 2100-01-01T00:00:00Z", 0},
+
 		{"few fields", "#\na.test\tFALSE\t/\tFALSE\t0\n", "", 2},
 		{"spaces for tabs", "a.test FALSE / FALSE 0 a 1\n", "", 1},
-		{"flag", "a.test\tyes\t/\tFALSE\t0\ta\t1\n", "", 1},
-		{"secure", "a.test\tFALSE\t/\t1\t0\ta\t1\n", "", 1},
-		{"expiry", "a.test\tFALSE\t/\tFALSE\t1.5\ta\t1\n", "", 1},
+		{"expiry", "a.test\tFALSE\t/\tFALSE\tsoon\ta\t1\n", "", 1},
+		{"endless expiry", "a.test\tFALSE\t/\tFALSE\tinf\ta\t1\n", "", 1},
+		{"hexadecimal expiry", "a.test\tFALSE\t/\tFALSE\t0x7fffffff\ta\t1\n", "", 1},
+		{"blank expiry", "a.test\tFALSE\t/\tFALSE\t \ta\t1\n", "", 1},
 		{"domain", "a b\tFALSE\t/\tFALSE\t0\ta\t1\n", "", 1},
 		{"control in a value", "a.test\tFALSE\t/\tFALSE\t0\ta\t1\na.test\tFALSE\t/\tFALSE\t0\tb\t\x01\n", "", 2},
 		{"control in a name", "a.test\tFALSE\t/\tFALSE\t0\ta\x7f\t1\n", "", 1},
@@ -74,7 +89,7 @@ func TestCookieFileRead(t *testing.T) {
 		{"semicolon", "a.test\tFALSE\t/\tFALSE\t0\ta\t1;b=2\n", "", 1},
 		{"large cookie", "a.test\tFALSE\t/\tFALSE\t0\ta\t" + strings.Repeat("v", 4096) + "\n", "", 1},
 		{"long line", "# x\na.test\tFALSE\t/\tFALSE\t0\ta\t" + strings.Repeat("v", 10_000) + "\tb.test\tFALSE\t/\tFALSE\t0\tb\t1\n", "", 2},
-		{"long comment", "#" + strings.Repeat("v", 10_000), "", 1},
+		{"endless comment", "# x\n#" + strings.Repeat("v", 1<<20+2), "", 2},
 	}
 	for _, tt := range tests {
 		j := newTestJar()

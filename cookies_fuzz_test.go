@@ -142,6 +142,7 @@ func FuzzCookieDate(f *testing.F) {
 func FuzzCookieFile(f *testing.F) {
 	f.Add([]byte("# Netscape HTTP Cookie File\na.test\tFALSE\t/\tTRUE\t4102444800\ta\t1\n"), "b=2; Domain=a.test; Max-Age=9", "c", "3")
 	f.Add([]byte("#HttpOnly_.a.test\tTRUE\t/\tFALSE\t0\ta\t1\r\n\tFALSE\t/\tFALSE\t\tb\t\t\n"), "d=\x01; HttpOnly", "e\t", "\n")
+	f.Add([]byte(" # x\n$x\n.$a.test\tFALSE\t/\tFALSE\t4.1e9\ta\t1\n"), "d=1", "e", "2")
 	f.Add([]byte("x"), "a=b\tc; Path=/\t", "#HttpOnly_", "\"\\\"\"")
 	f.Fuzz(func(t *testing.T, file []byte, line, name, value string) {
 		j := newTestJar()

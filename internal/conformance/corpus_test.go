@@ -1,11 +1,19 @@
 package conformance
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"flag"
+	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 )
@@ -49,25 +57,130 @@ func fromRoot(t *testing.T, path, fallback string) string {
 	return filepath.Join(moduleRoot(t), path)
 }
 
+// arguments are those of TestCorpus, as paths that can be opened.
+type arguments struct {
+	corpus     string // directory of the cases
+	deviations string // "" for the default, which may be absent
+	group      string // "" for all
+	record     string // "" for none
+
+	fallback string // the default of deviations
+	strict   bool   // whether each deviation must be of a case that is there
+}
+
 // TestCorpus replays a corpus, and fails where a case does.
 func TestCorpus(t *testing.T) {
-	corpus, err := LoadCorpus(fromRoot(t, *corpusDir, defaultCorpus))
-	require.NoError(t, err)
-	corpus = corpus.Only(*onlyGroup)
-	require.NotEmpty(t, corpus, "no case of the group")
-	deviations, err := LoadDeviations(fromRoot(t, *deviationsFile, defaultCorpus+"/"+deviationsName))
-	require.NoError(t, err)
-	if *corpusDir == "" && *onlyGroup == "" {
-		require.Empty(t, deviations.Unknown(corpus), "deviations of cases that are not there")
+	a := arguments{
+		corpus:   fromRoot(t, *corpusDir, defaultCorpus),
+		group:    *onlyGroup,
+		fallback: fromRoot(t, "", defaultCorpus+"/"+deviationsName),
+		strict:   *corpusDir == "" && *onlyGroup == "",
 	}
-	r := Runner{Authority: NewAuthority(t), Deviations: deviations, Dir: t.TempDir()}
-	report, err := r.Run(t.Context(), corpus)
-	require.NoError(t, err)
+	if *deviationsFile != "" {
+		a.deviations = fromRoot(t, *deviationsFile, "")
+	}
 	if *recordFile != "" {
-		require.NoError(t, report.Record().Write(fromRoot(t, *recordFile, "")))
+		a.record = fromRoot(t, *recordFile, "")
 	}
-	require.NoError(t, report.Print(os.Stdout))
-	if report.Failed() > 0 {
+	r := Runner{Authority: NewAuthority(t), Dir: t.TempDir()}
+	if !a.replay(t.Context(), &r, os.Stdout) {
 		t.Fail()
 	}
+}
+
+// replay replays the corpus and reports whether all is well. Whatever happens,
+// the last line that it writes is that of the sums, and it writes no other.
+func (a *arguments) replay(ctx context.Context, r *Runner, w io.Writer) (ok bool) {
+	report, err := a.run(ctx, r)
+	if err != nil {
+		fmt.Fprintf(w, "FAILED: %s\n", strings.ReplaceAll(err.Error(), "\n", " "))
+	}
+	return errors.Join(err, report.Print(w)) == nil && report.Failed() == 0
+}
+
+// run is the work of replay; without an error there are cases in the report.
+func (a *arguments) run(ctx context.Context, r *Runner) (Report, error) {
+	corpus, err := LoadCorpus(a.corpus)
+	if err != nil {
+		return nil, err
+	}
+	if corpus = corpus.Only(a.group); len(corpus) == 0 {
+		return nil, fmt.Errorf("%s: no case of the group %q", a.corpus, a.group)
+	}
+	r.Deviations, err = LoadDeviations(cmp.Or(a.deviations, a.fallback))
+	if err != nil && (a.deviations != "" || !errors.Is(err, fs.ErrNotExist)) {
+		return nil, err
+	}
+	report, err := r.Run(ctx, corpus)
+	if unknown := r.Deviations.Unknown(corpus); a.strict && len(unknown) > 0 {
+		err = errors.Join(err, fmt.Errorf("deviations of cases that are not there: %s", strings.Join(unknown, " ")))
+	}
+	if a.record != "" {
+		err = errors.Join(err, report.Record().Write(a.record))
+	}
+	return report, err
+}
+
+// TestReplay gives the runner what it cannot replay, and what it can.
+func TestReplay(t *testing.T) {
+	const broken = "[{\"name\": \"t/b\",\n x"
+	const sums = "conformance: %d matched, %d deviations, %d failed, %d cases\n"
+	sum := func(matched, deviations, failed, cases int) string {
+		return fmt.Sprintf(sums, matched, deviations, failed, cases)
+	}
+	tests := []struct {
+		name  string
+		files map[string]string // of the corpus's directory; nil for no directory
+		group string
+		file  string // of deviations, in the directory
+		says  string // in what is written before the sums
+		sums  string
+		ok    bool
+	}{
+		{"good", map[string]string{"a.json": goodCase}, "", "", "matched t", sum(1, 0, 0, 1), true},
+		{"good group", map[string]string{"a.json": goodCase}, "t", "", "matched t", sum(1, 0, 0, 1), true},
+		{"no directory", nil, "", "", "no such file", sum(0, 0, 0, 0), false},
+		{"empty directory", map[string]string{}, "", "", "no cases", sum(0, 0, 0, 0), false},
+		{"empty list", map[string]string{"a.json": "[]"}, "", "", "no cases", sum(0, 0, 0, 0), false},
+		{"broken file", map[string]string{"a.json": broken}, "", "", "FAILED a.json: a file of cases\n    runner: not of the format: line 2: ", sum(0, 0, 1, 1), false},
+		{"broken file besides", map[string]string{"a.json": broken, "b.json": goodCase}, "", "", "FAILED a.json", sum(1, 0, 1, 2), false},
+		{"broken file and a group", map[string]string{"a.json": broken, "b.json": goodCase}, "t", "", "FAILED a.json", sum(1, 0, 1, 2), false},
+		{"empty file", map[string]string{"a.json": ""}, "", "", "EOF", sum(0, 0, 1, 1), false},
+		{"no list", map[string]string{"a.json": "null"}, "", "", "not a list of cases", sum(0, 0, 1, 1), false},
+		{"case without a name", map[string]string{"a.json": `[{}]`}, "", "", "no name", sum(0, 0, 1, 1), false},
+		{"twice", map[string]string{"a.json": goodCase, "b.json": goodCase}, "", "", "b.json: a case of this name", sum(1, 0, 1, 2), false},
+		{"unknown group", map[string]string{"a.json": goodCase}, "x", "", `no case of the group "x"`, sum(0, 0, 0, 0), false},
+		{"no such deviations", map[string]string{"a.json": goodCase}, "", "d.none", "no such file", sum(0, 0, 0, 0), false},
+		{"broken deviations", map[string]string{"a.json": goodCase, "d": "{"}, "", "d", "EOF", sum(0, 0, 0, 0), false},
+		{"deviation of another corpus", map[string]string{"a.json": goodCase, "d": `{"x/y": {"rule": "V1", "ours": {}}}`}, "", "d", "", sum(1, 0, 0, 1), true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			a := arguments{corpus: filepath.Join(t.TempDir(), "corpus"), group: tt.group, fallback: filepath.Join(t.TempDir(), "none")}
+			if tt.files != nil {
+				require.NoError(t, os.Mkdir(a.corpus, 0o700))
+			}
+			for name, text := range tt.files {
+				require.NoError(t, os.WriteFile(filepath.Join(a.corpus, name), []byte(text), 0o600))
+			}
+			if tt.file != "" {
+				a.deviations = filepath.Join(a.corpus, tt.file)
+			}
+			var out strings.Builder
+			assert.Equal(t, tt.ok, a.replay(t.Context(), &Runner{Authority: NewAuthority(t), Dir: t.TempDir()}, &out))
+			assert.Contains(t, out.String(), tt.says)
+			assert.Equal(t, 1, strings.Count(out.String(), "conformance: "))
+			assert.True(t, strings.HasSuffix("\n"+out.String(), "\n"+tt.sums), out.String())
+		})
+	}
+	t.Run("deviation of no case", func(t *testing.T) {
+		dir := t.TempDir()
+		a := arguments{corpus: dir, fallback: filepath.Join(dir, deviationsName), strict: true}
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "a.json"), []byte(goodCase), 0o600))
+		require.NoError(t, Deviations{"x/y": {Rule: "V1"}}.Write(a.fallback))
+		var out strings.Builder
+		assert.False(t, a.replay(t.Context(), &Runner{Authority: NewAuthority(t), Dir: t.TempDir()}, &out))
+		assert.Contains(t, out.String(), "FAILED: deviations of cases that are not there: x/y\n")
+		assert.True(t, strings.HasSuffix(out.String(), sum(1, 0, 0, 1)), out.String())
+	})
 }

@@ -3,8 +3,7 @@ package conformance
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"io/fs"
+	"fmt"
 	"maps"
 	"os"
 	"slices"
@@ -20,19 +19,19 @@ type Deviation struct {
 	Ours Observation `json:"ours"`
 }
 
-// LoadDeviations reads a file of deviations; none where there is no file.
+// LoadDeviations reads a file of deviations.
 func LoadDeviations(path string) (Deviations, error) {
 	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return Deviations{}, nil
-	}
 	if err != nil {
 		return nil, err
 	}
 	var d Deviations
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber() // other keys are for the reader
-	return d, dec.Decode(&d)
+	if err := dec.Decode(&d); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return d, nil
 }
 
 // Write writes the deviations to a file, in the order of their names.

@@ -11,4 +11,9 @@
 // The other arguments are -group NAME for the cases of one group, -deviations
 // FILE for what differs on purpose, and -record FILE, which is written with
 // what the failing cases did instead. Paths are relative to the module's root.
+//
+// The last line of every run is that of the sums: "conformance: M matched, D
+// deviations, F failed, T cases". A file that is no list of cases counts as a
+// case that failed; where there is no case at all, the line before says why, and
+// the run fails too.
 package conformance

@@ -39,7 +39,8 @@ type Case struct {
 	// Expect is what the reference did.
 	Expect Observation `json:"expect"`
 
-	err error // why it cannot be run
+	err  error // why it cannot be run
+	file bool  // it stands for a file that no case can be read from
 }
 
 // Observation is what was observed of a case, as trees of JSON values: under
@@ -436,39 +437,49 @@ func strict(b []byte, v any) error {
 // deviationsName is the file of a corpus's directory that has no cases.
 const deviationsName = "deviations.json"
 
-// LoadCorpus reads every file of a directory that ends in .json.
+// LoadCorpus reads every file of a directory that ends in .json. A file that
+// cannot be read, or is no list of cases, is one case, of the file's name, that
+// fails when it is run; so is a case whose name another has. It is an error
+// that there is no case.
 func LoadCorpus(dir string) (Corpus, error) {
-	paths, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	entries, err := os.ReadDir(dir) // in the order of their names
 	if err != nil {
 		return nil, err
 	}
-	slices.Sort(paths)
 	var all Corpus
 	seen := map[string]bool{}
-	for _, path := range paths {
-		if filepath.Base(path) == deviationsName {
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) != ".json" || e.Name() == deviationsName {
 			continue
 		}
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return nil, err
-		}
-		cases, err := ParseCases(text)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		for _, c := range cases {
+		for _, c := range loadCases(dir, e.Name()) {
 			if seen[c.Name] {
-				return nil, fmt.Errorf("%s: case %q is there twice", path, c.Name)
+				c = &Case{Name: c.Name, err: fmt.Errorf("%s: a case of this name is there already", e.Name())}
 			}
 			seen[c.Name] = true
+			all = append(all, c)
 		}
-		all = append(all, cases...)
 	}
 	if len(all) == 0 {
 		return nil, fmt.Errorf("%s: no cases", dir)
 	}
 	return all, nil
+}
+
+// loadCases reads a file of a directory.
+func loadCases(dir, name string) Corpus {
+	text, err := os.ReadFile(filepath.Join(dir, name))
+	var cases Corpus
+	if err == nil {
+		cases, err = ParseCases(text)
+	}
+	if bad, ok := errors.AsType[*json.SyntaxError](err); ok {
+		err = fmt.Errorf("line %d: %w", 1+bytes.Count(text[:min(int(bad.Offset), len(text))], []byte("\n")), err)
+	}
+	if err != nil {
+		return Corpus{{Name: name, Why: "a file of cases", err: err, file: true}}
+	}
+	return cases
 }
 
 // ParseCases reads a file's list of cases. A case that has a key or a value
@@ -477,6 +488,9 @@ func ParseCases(text []byte) (Corpus, error) {
 	var raw []json.RawMessage
 	if err := strict(text, &raw); err != nil {
 		return nil, err
+	}
+	if raw == nil {
+		return nil, errors.New("not a list of cases")
 	}
 	cases := make(Corpus, 0, len(raw))
 	for i, r := range raw {
@@ -507,12 +521,13 @@ func parseCase(text []byte) *Case {
 	return c
 }
 
-// Only returns the cases of a group, or all for none.
+// Only returns the cases of a group, or all for none. A file that no case can
+// be read from may be of any group.
 func (c Corpus) Only(group string) Corpus {
 	if group == "" {
 		return c
 	}
-	return slices.DeleteFunc(slices.Clone(c), func(c *Case) bool { return c.Group() != group })
+	return slices.DeleteFunc(slices.Clone(c), func(c *Case) bool { return c.Group() != group && !c.file })
 }
 
 // latin1 returns one byte for each character; those beyond are cut.
