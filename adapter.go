@@ -252,6 +252,7 @@ func validHost(s string) bool {
 type route struct {
 	proxy   uri.URL // zero for none
 	forward bool    // the request goes to the proxy in absolute form
+	guard   *Guard  // looks at the addresses that are dialled; nil for none
 	key     transportKey
 }
 
@@ -262,12 +263,14 @@ type transportKey struct {
 	secure  bool
 	verify  TLSVerify
 	cert    ClientCert
-	guard   *Guard
+	guard   string // see [Guard.identity]
 }
 
 // route finds the way for a request.
 func (a *HTTPAdapter) route(p *PreparedRequest, settings *Settings) (route, error) {
-	rt := route{key: transportKey{secure: p.target.Scheme == "https", guard: settings.Guard}}
+	rt := route{guard: settings.Guard, key: transportKey{
+		secure: p.target.Scheme == "https", guard: settings.Guard.identity(),
+	}}
 	// Better no request than one whose guard looks away.
 	if settings.Guard != nil && (a.UnixSocket != "" || a.Transport != nil) {
 		return rt, invalidOption("a guard cannot see the addresses of a Unix socket or of another transport")
@@ -308,7 +311,7 @@ func (a *HTTPAdapter) route(p *PreparedRequest, settings *Settings) (route, erro
 		if !settings.Guard.AllowProxy {
 			return rt, invalidOption("a proxy was given with a guard that does not allow one")
 		}
-		rt.key.guard = nil
+		rt.guard, rt.key.guard = nil, ""
 	}
 	rt.proxy = u
 	rt.key.proxy, rt.key.forward = u.Text, rt.forward

@@ -1,6 +1,7 @@
 package requests
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -45,6 +46,24 @@ func Untrusted() Option {
 // everything are the networks of all addresses.
 func everything() []netip.Prefix {
 	return []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
+}
+
+// identity is the same text for guards that let the same through, which may use
+// each other's connections, and empty for none. AllowProxy has no part in it: a
+// guard that lets a proxy be used looks at nothing then.
+func (g *Guard) identity() string {
+	switch {
+	case g == nil:
+		return ""
+	case len(g.Allow)+len(g.Ports) == 0: // as with [Untrusted]; it costs nothing
+		return "strict"
+	}
+	return fmt.Sprint(g.Allow, g.Ports)
+}
+
+// clone is a copy that shares nothing with g.
+func (g *Guard) clone() *Guard {
+	return &Guard{Allow: slices.Clone(g.Allow), Ports: slices.Clone(g.Ports), AllowProxy: g.AllowProxy}
 }
 
 // control is the look at the address, for the dialer.

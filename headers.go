@@ -222,7 +222,7 @@ func (h Headers) String() string {
 func (h Headers) GoString() string { return h.String() }
 
 // Format writes [Headers.String] under every verb.
-func (h Headers) Format(s fmt.State, _ rune) { fmt.Fprint(s, h.String()) }
+func (h Headers) Format(s fmt.State, verb rune) { formatText(s, verb, h.String()) }
 
 // index returns the place of the first field of that name at or after from,
 // or -1. Fields that mark an omission do not count.

@@ -2,7 +2,7 @@ package requests
 
 import (
 	"fmt"
-	"io"
+	"log/slog"
 	"maps"
 	"net/netip"
 	"slices"
@@ -28,8 +28,8 @@ import (
 // which the proxies of the environment are not used, in place of the variable of
 // that name. It does not concern the proxies of this map.
 //
-// Printing a ProxyMap leaves out users and passwords, but see that it is not
-// written by other means, such as JSON. It is a map like any other: reading it
+// Printing or logging a ProxyMap leaves out users and passwords, but encoding it
+// does not, such as within a struct that is written as JSON. It is a map like any other: reading it
 // concurrently is fine, and nobody changes a map given to this package.
 //
 // The rules are those of the proxies argument of Requests.
@@ -72,9 +72,11 @@ func (m ProxyMap) Format(f fmt.State, verb rune) {
 	if verb == 'v' && f.Flag('#') {
 		text = m.GoString()
 	}
-	// A failing writer is for the owner of f to notice.
-	_, _ = io.WriteString(f, text)
+	formatText(f, verb, text)
 }
+
+// LogValue is [ProxyMap.String], for [log/slog].
+func (m ProxyMap) LogValue() slog.Value { return slog.StringValue(m.String()) }
 
 // redactProxy replaces the user and password of a proxy's URL. Since the value
 // may be malformed, with a slash or an at sign in the password, all that stands

@@ -177,12 +177,16 @@ func (r Request) GoString() string { return r.String() }
 // LogValue is [Request.String], for [log/slog].
 func (r Request) LogValue() slog.Value { return slog.StringValue(r.String()) }
 
+// text has the settings without what is secret in them: proxies and certificate
+// see to it themselves.
+func (s Settings) text() string {
+	type plain Settings // without the methods
+	return fmt.Sprintf("%+v", plain(s))
+}
+
 // LogValue is the settings without users and passwords of proxies, for
 // [log/slog].
-func (s Settings) LogValue() slog.Value {
-	type plain Settings // without this method
-	return slog.StringValue(fmt.Sprintf("%+v", plain(s)))
-}
+func (s Settings) LogValue() slog.Value { return slog.StringValue(s.text()) }
 
 // mergeFields lays a call's fields over the session's. A name that the call
 // has takes the session's place, all its values there; further ones follow.

@@ -27,7 +27,7 @@ var roomLevels = [][]string{
 		"response", "stream",
 	},
 	{"adapter", "attempts", "exchange", "failure", "hosts", "hosts_http2", "receiving", "sending", "tlsfiles", "transport"},
-	{"mounts", "roundtripper", "session"},
+	{"format", "mounts", "roundtripper", "session"},
 	{"requests"},
 }
 

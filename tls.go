@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -64,6 +65,17 @@ type ClientCert struct {
 	// None shows none, whatever the session has.
 	None bool
 }
+
+// text tells where the certificate comes from: a pointer within a struct is an
+// address under %v.
+func (c ClientCert) text() string {
+	type plain ClientCert // without the methods
+	return fmt.Sprintf("%+v", plain(c))
+}
+
+// LogValue tells where the certificate comes from, for [log/slog], and nothing of
+// its key.
+func (c ClientCert) LogValue() slog.Value { return slog.StringValue(c.text()) }
 
 // check reports a file that is not there: the server may never ask for it,
 // but who names it means it.

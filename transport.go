@@ -41,8 +41,10 @@ func newTransport(a *HTTPAdapter, rt route) *transport {
 	size := cmp.Or(a.PoolMaxSize, defaultPoolMaxSize)
 	// It sees the address after the name was resolved, so that a name cannot lead
 	// it astray between a check and the dialling.
-	if rt.key.guard != nil {
-		t.dialer.Control = rt.key.guard.control
+	if rt.guard != nil {
+		// A copy: its equals of other calls dial through this one.
+		t.route.guard = rt.guard.clone()
+		t.dialer.Control = t.route.guard.control
 	}
 	t.http = &http.Transport{
 		DialContext:    t.dialPlain,
@@ -163,12 +165,12 @@ func (t *transport) dial(ctx context.Context, addr string) (net.Conn, error) {
 // went.
 func (t *transport) dialByCaller(ctx context.Context, addr string) (net.Conn, error) {
 	c, err := t.adapter.Dial(ctx, "tcp", addr)
-	if err != nil || t.route.key.guard == nil {
+	if err != nil || t.route.guard == nil {
 		return c, err
 	}
 	// The guard cannot look before a dialler that is not ours; nothing was sent
 	// yet.
-	if err := t.route.key.guard.checkConn(c); err != nil {
+	if err := t.route.guard.checkConn(c); err != nil {
 		c.Close()
 		return nil, err
 	}

@@ -48,7 +48,7 @@ func newReader(r io.Reader, kinds []kind, lim Limits) *reader {
 		l := &rd.layers[i]
 		l.kind = kinds[len(kinds)-1-i]
 		l.lim = lim
-		l.in = source{r: r, state: &rd.state}
+		l.in = source{r: r, state: &rd.state, most: barrenFloor}
 		r = l
 	}
 	rd.wire = &rd.layers[0].in
@@ -155,6 +155,7 @@ func (l *layer) Read(p []byte) (int, error) {
 		n, err = l.dec.Read(p)
 	}
 	l.out += int64(n)
+	l.in.most += int64(n) * barrenRatio
 	switch {
 	case err != nil:
 		l.err = l.wrap(err)
@@ -173,6 +174,9 @@ func (l *layer) Read(p []byte) (int, error) {
 func (l *layer) wrap(err error) error {
 	if l.in.err != nil {
 		return l.in.err
+	}
+	if l.in.over() {
+		return &Error{Coding: l.kind.name(), Err: ErrBarren}
 	}
 	// A body without a single byte is empty whatever its coding: so are the
 	// answers to HEAD, and 304.
@@ -216,6 +220,7 @@ type source struct {
 	r     io.Reader
 	state *atomic.Int32
 	n     int64 // bytes read
+	most  int64 // bytes that may be read; 0 for any number
 	held  error // came along with bytes, and is for the next Read
 	err   error // what r failed with, once the decoder was told; never io.EOF
 }
@@ -227,16 +232,25 @@ func (s *source) Read(p []byte) (int, error) {
 	// error.
 	const tries = 100
 	for range tries {
+		if s.over() {
+			return 0, ErrBarren
+		}
 		if s.state.Load() == closed {
 			return 0, s.fail(ErrClosed)
 		}
 		if s.held != nil {
 			return 0, s.fail(s.held)
 		}
+		if left := s.most - s.n; s.most > 0 && int64(len(p)) > left {
+			p = p[:left+1] // one more, to see whether there is more
+		}
 		n, err := s.r.Read(p)
 		if n > 0 {
 			s.n += int64(n)
 			s.held = err
+			if s.over() {
+				return n - 1, ErrBarren
+			}
 			return n, nil
 		}
 		if err != nil {
@@ -245,6 +259,9 @@ func (s *source) Read(p []byte) (int, error) {
 	}
 	return 0, s.fail(io.ErrNoProgress)
 }
+
+// over reports whether more was read than what was decoded by then allows.
+func (s *source) over() bool { return s.most > 0 && s.n > s.most }
 
 // fail keeps an error from beneath for [layer.wrap]. The end is none: whether
 // it is a good one is the decoder's to say.

@@ -2,7 +2,9 @@ package uri
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
+	"unicode"
 )
 
 // A Kind says what is wrong with a URL. Each corresponds to the exception of
@@ -81,8 +83,16 @@ func shown(text string) string {
 // quoted puts s between single quotes.
 func quoted(s string) string { return "'" + printable(s) + "'" }
 
-// printable escapes the control characters in s, so that an error's text stays
-// on one line, and replaces what is no UTF-8.
+// Unprintable reports whether a text for people must not hold a character, since
+// it does something where it is shown: control characters, those of C1 among
+// them, which steer terminals; line and paragraph separators; and the characters
+// of category Cf, which turn the direction of a text or are not seen at all.
+func Unprintable(r rune) bool {
+	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)
+}
+
+// printable escapes the characters in s that are [Unprintable], so that an
+// error's text stays on one line, and replaces what is no UTF-8.
 func printable(s string) string {
 	var b strings.Builder
 	for _, r := range s {
@@ -95,6 +105,8 @@ func printable(s string) string {
 			b.WriteString(`\t`)
 		case r < ' ' || r == 0x7f:
 			fmt.Fprintf(&b, `\x%02x`, r)
+		case Unprintable(r):
+			b.WriteString(strings.Trim(strconv.QuoteToASCII(string(r)), `"`))
 		default:
 			b.WriteRune(r)
 		}
