@@ -508,9 +508,9 @@ func torture(t *testing.T, sc *scenario, g *ground, op operation, n, try int) bo
 			sc.setup(a)
 		}
 	}, g.options...)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	run := fmt.Sprintf("/%d-%d", op, n)
+	run := fmt.Sprintf("/%d-%d-%d", op, n, try) // a server knows each run by its path
 	x := &torturer{ctx: ctx, session: s, base: g.url + run}
 	err := sc.run(x)
 	r.off.Store(true)
