@@ -153,3 +153,29 @@ func TestInRequest(t *testing.T) {
 	assert.Equal(t, "prepare", none.Op)
 	assert.Nil(t, none.Request)
 }
+
+func TestWithoutQuoted(t *testing.T) {
+	tests := []struct{ text, want string }{
+		{`bad Content-Length "canary"`, `bad Content-Length "..."`},
+		{`http: got ["1" "canary\"canary\\"]`, `http: got ["..." "..."]`},
+		{`ErrCode=1, debug="canary", x`, `ErrCode=1, debug="...", x`},
+		{`""`, `"..."`},
+		{`no end "canary`, `no end "..."`},
+		{`no end "canary\`, `no end "..."`},
+		{`plain`, `plain`},
+		{``, ``},
+	}
+	for _, tt := range tests {
+		assert.Equal(t, tt.want, withoutQuoted(tt.text))
+	}
+
+	plain := errors.New("plain")
+	assert.Same(t, plain, unquoted(plain))
+	cause := fmt.Errorf(`bad line "canary": %w`, io.ErrUnexpectedEOF)
+	err := unquoted(cause)
+	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	assert.ErrorIs(t, err, cause)
+	assert.NotErrorIs(t, err, io.EOF)
+	assert.Equal(t, `bad line "...": unexpected EOF`, fmt.Sprintf("%#v", err))
+	assert.NoError(t, errors.Unwrap(err))
+}

@@ -96,8 +96,9 @@ func (t *trip) checkResponse(resp *http.Response) error {
 	fields := t.resp.Headers.fields
 	for i := range fields {
 		if name := fields[i].name; !isToken(name) {
-			return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response has a header name " +
-				quoteName(name) + " that is no token"}
+			// The name is not shown: it may be a line that has lost its colon, with
+			// the value in it.
+			return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response has a header name that is no token"}
 		}
 	}
 	if t.transport == nil {
