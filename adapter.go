@@ -41,7 +41,7 @@ type HTTPAdapter struct {
 	// TLS are settings of TLS that go beyond trust.
 	TLS TLSSettings
 	// UnixSocket is the path of a socket that every connection is made to,
-	// whatever the URL's host.
+	// whatever the URL's host. Proxies do not count then.
 	UnixSocket string
 	// LocalAddr is the address to connect from.
 	LocalAddr net.Addr
@@ -80,12 +80,14 @@ type TLSSettings struct {
 	CipherSuites []uint16
 	// Curves are the key exchanges offered; nil is Go's.
 	Curves []tls.CurveID
-	// ServerName is asked for and checked in the place of the URL's host.
+	// ServerName is asked for and checked in the place of the URL's host, and
+	// not of a proxy's.
 	ServerName string
 	// KeyLog takes the connection's secrets, for debuggers.
 	KeyLog io.Writer
 	// Pins are base64 SHA-256 hashes of public keys (SPKI), as in
-	// "sha256/…"; one of a verified chain's must be among them.
+	// "sha256/…"; one of a verified chain's must be among them. They are the
+	// origin's, and no proxy's.
 	Pins []string
 }
 
@@ -101,6 +103,9 @@ const (
 // Send sends p once, or as often as MaxRetries allows, and returns the
 // response with its body unread.
 func (a *HTTPAdapter) Send(ctx context.Context, p *PreparedRequest, settings Settings) (*Response, error) {
+	if err := p.resolveMethod(); err != nil {
+		return nil, err
+	}
 	return a.send(ctx, p, &settings, new(trip))
 }
 
@@ -129,10 +134,12 @@ func (a *HTTPAdapter) send(ctx context.Context, p *PreparedRequest, settings *Se
 // once sends p once: again where a dead connection lost it, and where a proxy
 // that forwards asks for Digest and its URL has a user.
 func (a *HTTPAdapter) once(ctx context.Context, t *trip) (*Response, error) {
-	p, way := t.p, t.transport
-	for asked, sent, tries := 0, 0, 0; ; tries++ {
+	p := t.p
+	for sent, tries := 0, 0; ; tries++ {
 		if tries > 0 {
+			turn := t.proxyTurn
 			t = t.another()
+			t.proxyTurn = turn
 		}
 		r, err := a.roundTrip(ctx, t)
 		if err != nil {
@@ -143,13 +150,38 @@ func (a *HTTPAdapter) once(ctx context.Context, t *trip) (*Response, error) {
 			}
 			return nil, err
 		}
-		if way == nil || !way.route.forward || r.StatusCode != http.StatusProxyAuthRequired || !p.Body.Replayable() ||
-			!way.auth.challenged(way.route.proxy, rawValues(r.Headers, "Proxy-Authenticate"), asked) {
-			return r, err
+		again, err := t.proxyAsks(r)
+		if err != nil {
+			r.Close()
+			return nil, err
 		}
-		asked++
+		if !again {
+			return r, nil
+		}
 		r.body.drain(r)
 	}
+}
+
+// proxyAsks reports whether a response is the demand of a proxy that forwards,
+// and another try can answer it. A body that cannot be sent again is an error.
+func (t *trip) proxyAsks(r *Response) (bool, error) {
+	if !t.forwarded() {
+		return false, nil
+	}
+	auth := t.transport.auth
+	if r.StatusCode != http.StatusProxyAuthRequired {
+		if t.proxyTurn.use != nil {
+			auth.next(rawValues(r.Headers, "Proxy-Authentication-Info"), t.proxyTurn.use)
+		}
+		return false, nil
+	}
+	if !auth.challenged(t.transport.route.proxy, rawValues(r.Headers, "Proxy-Authenticate"), t.proxyTurn) {
+		return false, nil
+	}
+	if !t.p.Body.Replayable() {
+		return false, unanswerable(r)
+	}
+	return true, nil
 }
 
 // maxSilentTries bounds how many dead connections in a row a request meets.
@@ -220,6 +252,7 @@ func validHost(s string) bool {
 type route struct {
 	proxy   uri.URL // zero for none
 	forward bool    // the request goes to the proxy in absolute form
+	guard   *Guard  // looks at the addresses that are dialled; nil for none
 	key     transportKey
 }
 
@@ -230,12 +263,14 @@ type transportKey struct {
 	secure  bool
 	verify  TLSVerify
 	cert    ClientCert
-	guard   *Guard
+	guard   string // see [Guard.identity]
 }
 
 // route finds the way for a request.
 func (a *HTTPAdapter) route(p *PreparedRequest, settings *Settings) (route, error) {
-	rt := route{key: transportKey{secure: p.target.Scheme == "https", guard: settings.Guard}}
+	rt := route{guard: settings.Guard, key: transportKey{
+		secure: p.target.Scheme == "https", guard: settings.Guard.identity(),
+	}}
 	// Better no request than one whose guard looks away.
 	if settings.Guard != nil && (a.UnixSocket != "" || a.Transport != nil) {
 		return rt, invalidOption("a guard cannot see the addresses of a Unix socket or of another transport")
@@ -243,7 +278,9 @@ func (a *HTTPAdapter) route(p *PreparedRequest, settings *Settings) (route, erro
 	if rt.key.secure {
 		rt.key.verify, rt.key.cert = settings.Verify, settings.Cert
 	}
-	if a.Transport != nil {
+	// The socket is where the server is: a proxy's words and its password are not
+	// for it.
+	if a.Transport != nil || a.UnixSocket != "" {
 		return rt, nil
 	}
 	// An empty value is a decision too, for a direct connection (PRX-1).
@@ -274,7 +311,7 @@ func (a *HTTPAdapter) route(p *PreparedRequest, settings *Settings) (route, erro
 		if !settings.Guard.AllowProxy {
 			return rt, invalidOption("a proxy was given with a guard that does not allow one")
 		}
-		rt.key.guard = nil
+		rt.guard, rt.key.guard = nil, ""
 	}
 	rt.proxy = u
 	rt.key.proxy, rt.key.forward = u.Text, rt.forward
@@ -317,9 +354,22 @@ func (a *HTTPAdapter) transportLocked(rt *route) *transport {
 		a.order = slices.Delete(a.order, 0, 1)
 	}
 	t = newTransport(a, *rt)
+	t.auth = a.proxyAuthLocked(rt)
 	a.transports[rt.key] = t
 	a.order = append(a.order, rt.key)
 	return t
+}
+
+// proxyAuthLocked returns what is known of a proxy's nonces from another way
+// through it, or a place for that: counted in two places a nonce would have the
+// same count twice. What came over TLS that was trusted otherwise is no source.
+func (a *HTTPAdapter) proxyAuthLocked(rt *route) *proxyAuth {
+	for key, t := range a.transports {
+		if key.proxy == rt.key.proxy && (rt.proxy.Scheme != "https" || key.verify == rt.key.verify) {
+			return t.auth
+		}
+	}
+	return new(proxyAuth)
 }
 
 // CloseIdleConnections closes the connections that wait for a request.

@@ -17,6 +17,7 @@ import (
 	"github.com/seed-9ea40bd3/requests/internal/charset"
 	"github.com/seed-9ea40bd3/requests/internal/digest"
 	"github.com/seed-9ea40bd3/requests/internal/netrc"
+	"github.com/seed-9ea40bd3/requests/internal/testserver"
 )
 
 // linearIn runs work on repetitions of many units.
@@ -28,6 +29,7 @@ func linearIn(t *testing.T, units []string, build func(unit string) func(int) st
 }
 
 func TestAdvisory155_LinearURLs(t *testing.T) {
+	testserver.Timed(t)
 	needsQuiet(t)
 	units := []string{"@", "%", "%25", "/../", "/./", "é", "?", "#", ":", "[", "a@b:", "%2", "&", " ", "\\", "%C3%A9", "//"}
 	for _, before := range []string{"http://a.test/", "http://a.test/?q=", "http://u:p", "http://"} {
@@ -50,6 +52,7 @@ func headed(name, value string) *requests.Response {
 }
 
 func TestAdvisory156_LinearHeaders(t *testing.T) {
+	testserver.Timed(t)
 	needsQuiet(t)
 	for _, edge := range [][2]string{{"a", "b"}, {"", ""}, {"", "b"}, {"a", ""}} {
 		linearIn(t, []string{" ", "\t", " \t", "é", "\u00a0", "a ", ","}, func(unit string) func(int) string { return wrapped(edge[0], unit, edge[1]) }, func(value string) {
@@ -61,6 +64,7 @@ func TestAdvisory156_LinearHeaders(t *testing.T) {
 }
 
 func TestAdvisory157_LinearLinks(t *testing.T) {
+	testserver.Timed(t)
 	needsQuiet(t)
 	linearIn(t, []string{"<", ";", ",", "<a>", "<a>;", "<a>; rel=\"", "\"", "=", "<a>; rel=b, ", "<a>; x=\"\\\"\", ", " ", "<a>;rel=b;rel=b,", "', '"}, repeated, func(value string) {
 		assert.NotContains(t, headed("Link", value).Links(), "none")
@@ -80,6 +84,7 @@ func (s *smallReader) Read(p []byte) (int, error) {
 }
 
 func TestAdvisory158_LinearLines(t *testing.T) {
+	testserver.Timed(t)
 	needsQuiet(t)
 	for _, unit := range []string{"x", "\r", "\n", "\r\n", "x\r", strings.Repeat("x", 511) + "\r\n", strings.Repeat("x", 510) + "\r\n", "é"} {
 		for _, delimiter := range []string{"", "\n", "xxy", "\r\n"} {
@@ -100,6 +105,7 @@ func TestAdvisory158_LinearLines(t *testing.T) {
 }
 
 func TestAdvisory159_LinearCharsets(t *testing.T) {
+	testserver.Timed(t)
 	needsQuiet(t)
 	units := []string{
 		"<meta", "<meta charset=", "<meta charset=\"x", "<?xml encoding=", "charset=", ";", "=", "\"", ";charset=\"", "a\x00", "\x00a", "\x00\x00\x00a", "\x1b$B", "\x1b", "+AAA-",
@@ -124,6 +130,7 @@ func TestAdvisory159_LinearCharsets(t *testing.T) {
 }
 
 func TestAdvisory160_LinearParsers(t *testing.T) {
+	testserver.Timed(t)
 	needsQuiet(t)
 	u := &url.URL{Scheme: "http", Host: "a.test", Path: "/"}
 	line := func(text string) string { return strings.NewReplacer("\n", "", "\r", "").Replace(text) }

@@ -18,6 +18,8 @@ import (
 	"unsafe"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-9ea40bd3/requests/internal/testserver"
 )
 
 // cannedHead is the head of the answers: four fields, as a plain server has.
@@ -96,7 +98,7 @@ func requestEnd(b []byte) int {
 // session's environment is the process's, as users have it.
 func allocationBar(t *testing.T, bar float64, call func()) {
 	t.Helper()
-	if raceEnabled {
+	if testserver.RaceDetector() {
 		t.Skip("the race detector allocates")
 	}
 	for range 50 {

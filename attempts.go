@@ -17,6 +17,8 @@ func (a *HTTPAdapter) retrying(ctx context.Context, t *trip) (*Response, error) 
 	if err := a.MaxRetries.check(); err != nil {
 		return nil, err
 	}
+	// The policy is the caller's and shared; what is used up of it is this
+	// call's.
 	state := newRetryState(a.MaxRetries)
 	for ; ; t = t.another() {
 		r, err := a.once(ctx, t)
@@ -32,12 +34,16 @@ func (a *HTTPAdapter) retrying(ctx context.Context, t *trip) (*Response, error) 
 			return settled(r, err, verdict, &state)
 		}
 		// RTY-8, mended: urllib3 sends a generator again, empty.
-		if !p.Body.Replayable() {
+		if !p.Body.sendable() {
 			return nil, unrewindable(r, err, &state)
 		}
+		// The body of a refusal is read a little, so that its connection serves the
+		// next attempt.
 		if r != nil {
 			r.body.drain(r)
 		}
+		// The wait ends with the caller's context, which bounds all attempts
+		// together.
 		if err := sleep(ctx, verdict.wait); err != nil {
 			return nil, afterAttempt(err, r, attempt.Err, &state)
 		}
@@ -47,23 +53,33 @@ func (a *HTTPAdapter) retrying(ctx context.Context, t *trip) (*Response, error) 
 // afterAttempt is the error of a wait that was ended: what the attempt before
 // it came to is in it.
 func afterAttempt(err error, r *Response, last error, state *retryState) error {
-	var e, before *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		e.Response, e.attempts = r, state.attempts()
-		e.MaybeSent = r != nil || errors.As(last, &before) && before.MaybeSent
+		// The attempt before the wait may have reached the server, though the
+		// context ended when nothing was under way.
+		e.MaybeSent = maybeSent(r, last)
 	}
 	return err
+}
+
+// maybeSent reports whether an attempt that came to this may have reached the
+// server.
+func maybeSent(r *Response, err error) bool {
+	var e *Error
+	return r != nil || errors.As(err, &e) && e.MaybeSent
 }
 
 // settled is the outcome of the last attempt under a verdict.
 func settled(r *Response, err error, verdict retryVerdict, state *retryState) (*Response, error) {
 	if err != nil {
 		var e *Error
-		if verdict.kind != nil && errors.As(err, &e) && e.extra == nil {
-			e.extra = verdict.kind
-		}
-		if e != nil {
+		// MaxRetryError in urllib3 keeps its reason: the error is what the last
+		// attempt made it, and one of the policy as well.
+		if errors.As(err, &e) {
 			e.attempts = state.attempts()
+			if e.extra == nil {
+				e.extra = verdict.kind
+			}
 		}
 		return nil, err
 	}
@@ -71,9 +87,11 @@ func settled(r *Response, err error, verdict retryVerdict, state *retryState) (*
 	if len(attempts) > 0 {
 		r.led().attempts = attempts
 	}
+	// The policy has nothing to say against the response.
 	if verdict.kind == nil {
 		return r, nil
 	}
+	// The response goes along with the error, and what was read of its body too.
 	r.body.drain(r)
 	return nil, &Error{kind: verdict.kind, reason: verdict.reason, Response: r, MaybeSent: true, attempts: attempts}
 }
@@ -83,7 +101,7 @@ func settled(r *Response, err error, verdict retryVerdict, state *retryState) (*
 func unrewindable(r *Response, err error, state *retryState) error {
 	e := &Error{
 		kind: ErrUnrewindableBody, reason: "the body can be sent only once, and a retry needs it again",
-		Err: err, Response: r, MaybeSent: true, attempts: state.attempts(),
+		Err: err, Response: r, MaybeSent: maybeSent(r, err), attempts: state.attempts(),
 	}
 	if r != nil {
 		r.body.drain(r)
@@ -102,6 +120,7 @@ func failureClassOf(err error) failureClass {
 	switch {
 	case e.tunnel:
 		return failOther // urllib3 takes it for neither a connect nor a read
+	// Nothing was sent, so that any method may be tried again.
 	case e.dialled && !e.Is(ErrSSL) && !errors.As(err, &refused):
 		return failConnect
 	// RTY-9: TLS counts as other, and is tried again with any method.
@@ -115,6 +134,7 @@ func failureClassOf(err error) failureClass {
 
 // sleep waits, or returns the error of a context that ends before.
 func sleep(ctx context.Context, d time.Duration) error {
+	// Even a wait of nothing must not go on with a context that has ended.
 	if e := contextFailure(ctx); e != nil {
 		return e
 	}

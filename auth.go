@@ -9,21 +9,26 @@ import (
 
 // Authenticator authenticates requests. Authenticate is called when a request
 // is prepared, after its headers, cookies and body, and may change any of
-// them; it must not keep the request. It must be safe for many goroutines at
-// once where the session is used so.
+// them; it must not keep the request. Hooks that it adds to the request run
+// before the session's and the call's, on every response, redirects to other
+// origins included. It must be safe for many goroutines at once where the
+// session is used so.
 //
 // One that also has
 //
 //	Challenge(ctx context.Context, r *Response) (*PreparedRequest, error)
 //
-// is shown each response, and may return a request that answers it; that one
-// is sent on the same adapter and the first response goes into its history.
-// Nil leaves the response as it is.
+// is shown each response of the origin that the caller's request went to, and
+// may return a request that answers it; that one is sent on the same adapter
+// and the first response goes into its history. Nil leaves the response as it
+// is. Where a redirect leads to another scheme, host or port it is not asked:
+// what it would answer is not for that one to see.
 type Authenticator interface {
 	Authenticate(ctx context.Context, p *PreparedRequest) error
 }
 
-// challenger is the optional part of an [Authenticator].
+// challenger is the optional part of an [Authenticator]. It is not asked about
+// origins that its credentials are not for: see [PreparedRequest.showsAuth].
 type challenger interface {
 	Challenge(ctx context.Context, r *Response) (*PreparedRequest, error)
 }
@@ -71,21 +76,23 @@ func (b Basic) GoString() string { return b.String() }
 func (b Basic) LogValue() slog.Value { return slog.StringValue(b.String()) }
 
 // ProxyBasic is an [Authenticator] that sends a user and a password to a proxy
-// with http URLs, as HTTPProxyAuth does. With an https URL they go to nobody:
-// they are not for the origin, and CONNECT has those of the proxy's URL, which
-// is the place for them as a rule.
+// that forwards, which is one of HTTP with http URLs, as HTTPProxyAuth does.
+// Otherwise they go to nobody: without a proxy, through SOCKS and with an https
+// URL the request goes to the origin, which they are not for. CONNECT has those
+// of the proxy's URL, which is the place for them as a rule.
 type ProxyBasic struct {
 	// Username may not hold a colon; either may be empty.
 	Username, Password string
 }
 
-// Authenticate sets Proxy-Authorization.
+// Authenticate sets Proxy-Authorization, which is left out where no proxy
+// forwards the request.
 func (b *ProxyBasic) Authenticate(_ context.Context, p *PreparedRequest) error {
 	value, err := basicValue(b.Username, b.Password)
 	if err != nil {
 		return err
 	}
-	p.Headers.Set("Proxy-Authorization", value)
+	p.Headers.put(headerField{name: "Proxy-Authorization", value: value, reach: reachProxy})
 	return nil
 }
 

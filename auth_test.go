@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -138,4 +140,91 @@ func TestChallengeOfTheCallers(t *testing.T) {
 			assert.Equal(t, tt.name == "answered once", r.StatusCode == http.StatusOK)
 		})
 	}
+}
+
+// tokenAuth sends a token, and answers every refusal with it.
+type tokenAuth struct{ asked []string } // the URLs whose responses it was shown
+
+func (a *tokenAuth) Authenticate(_ context.Context, p *requests.PreparedRequest) error {
+	p.Headers.Set("Authorization", "Token secret")
+	return nil
+}
+
+func (a *tokenAuth) Challenge(ctx context.Context, r *requests.Response) (*requests.PreparedRequest, error) {
+	a.asked = append(a.asked, r.URL)
+	if r.StatusCode != http.StatusUnauthorized {
+		return nil, nil
+	}
+	p := r.Request.Copy()
+	return p, a.Authenticate(ctx, p)
+}
+
+// An authenticator is not asked about responses of an origin that a redirect
+// takes its credentials from, however the redirect is followed.
+func TestChallengeOfAnotherOrigin(t *testing.T) {
+	tests := []struct {
+		to    string // where http://a.test/ leads
+		shown bool
+	}{
+		{"http://a.test/x", true},
+		{"https://a.test/x", true},
+		{"http://b.test/x", false},
+		{"http://a.test:81/x", false},
+		{"http://www.a.test/x", false},
+	}
+	follow := map[string]func(t *testing.T, s *requests.Session){
+		"by a session": func(t *testing.T, s *requests.Session) { get(t, s, "http://a.test/") },
+		"by hand": func(t *testing.T, s *requests.Session) {
+			p, err := get(t, s, "http://a.test/", requests.AllowRedirects(false)).Next(t.Context())
+			require.NoError(t, err)
+			_, err = s.Send(t.Context(), p.Copy())
+			require.NoError(t, err)
+		},
+		"by net/http": func(t *testing.T, s *requests.Session) {
+			r, err := s.HTTPClient().Get("http://a.test/")
+			require.NoError(t, err)
+			require.NoError(t, r.Body.Close())
+		},
+	}
+	for _, tt := range tests {
+		for how, follow := range follow {
+			t.Run(tt.to+" "+how, func(t *testing.T) {
+				w := newWorld(t)
+				script := func(_ int, req *http.Request, _ []byte) string {
+					switch {
+					case req.URL.Path == "/":
+						return redirectTo(http.StatusFound, tt.to)
+					case req.Header.Get("Authorization") == "":
+						return challenge("Token")
+					}
+					return answerOK
+				}
+				at := w.scripted("http://a.test", script)
+				if origin := strings.TrimSuffix(tt.to, "/x"); origin != "http://a.test" {
+					at = w.scripted(origin, script)
+				}
+				auth := new(tokenAuth)
+				follow(t, w.session(requests.Auth(auth)))
+				require.NotEmpty(t, at.seen())
+				assert.Equal(t, tt.shown, slices.Contains(auth.asked, tt.to), "asked about %q", auth.asked)
+				if !tt.shown {
+					assert.Len(t, at.seen(), 1)
+					lacks(t, at.seen(), "Authorization")
+				}
+			})
+		}
+	}
+}
+
+// A redirect that comes back to the first origin is the authenticator's again.
+func TestChallengeOfARedirectBack(t *testing.T) {
+	w := newWorld(t)
+	a := w.at("http://a.test", redirectTo(http.StatusFound, "http://b.test/"), challenge("Token"), answerOK)
+	b := w.at("http://b.test", redirectTo(http.StatusFound, "http://a.test/back"))
+	auth := new(tokenAuth)
+	r := get(t, w.session(), "http://a.test/", requests.Auth(auth))
+	assert.Equal(t, http.StatusOK, r.StatusCode)
+	assert.Len(t, a.seen(), 3)
+	lacks(t, b.seen(), "Authorization")
+	assert.NotContains(t, auth.asked, "http://b.test/")
 }

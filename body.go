@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"iter"
+	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -26,13 +27,15 @@ type Payload struct {
 	length int64 // -1 where it is not known
 	blocks bool  // each piece read is a chunk of its own
 
+	trailer http.Header // sent after the chunks; may be filled in until then
+
 	opener func() (io.ReadCloser, error) // opens it anew each time
 
 	mu     sync.Mutex
 	reader io.Reader // the caller's, where there is no opener
 	seeker io.Seeker // of reader; nil where it cannot go back
 	start  int64     // where reader stood
-	moved  bool      // reader was read from
+	moved  bool      // reader was given out to be read
 }
 
 // unknownLength is the length of a body that is sent in chunks.
@@ -74,6 +77,9 @@ func NewPayload(r io.Reader) *Payload {
 	// A buffer is emptied by reading it: its bytes are taken, so that they can be
 	// sent again.
 	case *bytes.Buffer:
+		if r == nil {
+			return BytesPayload(nil)
+		}
 		return BytesPayload(r.Bytes())
 	}
 	p := &Payload{reader: r, length: unknownLength, blocks: true}
@@ -130,6 +136,24 @@ func (p *Payload) Replayable() bool {
 	return p == nil || p.inMem || p.opener != nil || p.seeker != nil
 }
 
+// sendable reports whether the body can be sent now: what can be sent only
+// once may not have been.
+func (p *Payload) sendable() bool {
+	if p.Replayable() {
+		return true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.moved
+}
+
+// untouched takes back that the reader was given out: nobody has read it.
+func (p *Payload) untouched() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.moved = false
+}
+
 // ready reports whether reading the body never waits.
 func (p *Payload) ready() bool {
 	switch p.reader.(type) {
@@ -169,15 +193,16 @@ func (p *Payload) open() (io.ReadCloser, error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	// Somebody may have read it since it was made, or an earlier attempt has: a
-	// body that begins in the middle would be a broken request that looks whole.
-	if p.moved {
-		if p.seeker == nil {
-			return nil, &Error{kind: ErrUnrewindableBody, reason: "the body can be sent only once"}
-		}
+	// Somebody may have read it since it was made, an earlier attempt or another
+	// part of the same body has: one that begins in the middle would be a broken
+	// request that looks whole.
+	switch {
+	case p.seeker != nil:
 		if _, err := p.seeker.Seek(p.start, io.SeekStart); err != nil {
 			return nil, &Error{kind: ErrUnrewindableBody, reason: "the body cannot be rewound", Err: err}
 		}
+	case p.moved:
+		return nil, &Error{kind: ErrUnrewindableBody, reason: "the body can be sent only once"}
 	}
 	p.moved = true
 	return p.cut(io.NopCloser(p.reader)), nil
@@ -239,11 +264,12 @@ func (r *chunkReader) fill() error {
 	return r.err
 }
 
-// end stops the iterator where it was not read to its end.
+// end stops the iterator where it was begun and not read to its end.
 func (r *chunkReader) end() {
-	if r.next != nil {
-		r.stop()
+	if r.next == nil {
+		return
 	}
+	r.stop()
 	if r.err == nil {
 		r.err = io.EOF
 	}

@@ -158,8 +158,8 @@ func TestPayloadRewindsToWhereItStood(t *testing.T) {
 }
 
 func TestPayloadRewindFails(t *testing.T) {
-	// Seeks: where it stands, and back.
-	r := &brokenSeeker{Reader: strings.NewReader("abc"), failAt: 2}
+	// Seeks: where it stands, there, and back.
+	r := &brokenSeeker{Reader: strings.NewReader("abc"), failAt: 3}
 	p := NewPayload(r)
 	assert.True(t, p.Replayable())
 	assert.Equal(t, "abc", readPayload(t, p))

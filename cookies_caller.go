@@ -24,9 +24,12 @@ func callerCookie(c *http.Cookie, now time.Time, lim cookieBounds) (cookieRecord
 		httpOnly:  c.HttpOnly,
 		sameSite:  c.SameSite,
 	}
+	// Without a monotonic reading, and in UTC, so that equal cookies compare
+	// equal.
 	if !c.Expires.IsZero() {
 		r.expires = c.Expires.UTC().Round(0)
 		if latest := maxCookieTime(); r.expires.After(latest) {
+			// Later dates have no place in a file.
 			r.expires = latest
 		}
 	}
@@ -60,6 +63,7 @@ func callerValue(c *http.Cookie) string {
 // had.
 func callerDomain(domain string) (string, bool) {
 	bare, dotted := strings.CutPrefix(domain, ".")
+	// No domain is every host: that of the session's own cookies in Requests.
 	if !dotted && bare == "" {
 		return "", true
 	}
@@ -81,6 +85,7 @@ func callerDomain(domain string) (string, bool) {
 func cookieHost(host string) (string, bool) {
 	for i := range len(host) {
 		if host[i] >= 0x80 {
+			// Hosts of requests come in this form, and are compared as bytes.
 			ascii, err := idna.Lookup.ToASCII(host)
 			return ascii, err == nil && ascii != "" && utf8.ValidString(host)
 		}

@@ -136,6 +136,7 @@ func fileBool(b bool) string {
 func (j *CookieJar) ReadFrom(r io.Reader) (int64, error) {
 	now, lim := j.clock(), j.Limits.bounds()
 	counter := &cookieReader{r: r}
+	// Without the lock: the reader is the caller's, and may be slow.
 	records, err := readCookieFile(counter, now, lim)
 	if err != nil {
 		return counter.n, err
@@ -209,6 +210,7 @@ func atLine(bad *CookieError, number int) error {
 func parseCookieLine(line string, bound int, lim cookieBounds) (cookieRecord, bool, *CookieError) {
 	bare, httpOnly := strings.CutPrefix(line, httpOnlyPrefix)
 	text := trimCookieBlanks(bare)
+	// The prefix of HttpOnly begins like a comment, to readers that do not know it.
 	if text == "" || text[0] == '#' {
 		return cookieRecord{}, false, nil
 	}

@@ -17,6 +17,7 @@ type cookieKey struct{ domain, path, name string }
 // cookieRecord is a cookie as the jar keeps it.
 type cookieRecord struct {
 	cookieKey
+	// Quotes are part of it, as they came.
 	value    string
 	expires  time.Time // zero: with the session
 	secure   bool
@@ -92,9 +93,13 @@ func (l *cookieList) remove(e *cookieEntry, kind int) {
 // cookieSite holds the cookies of one domain, host-only ones and those with a
 // Domain attribute.
 type cookieSite struct {
-	groups [2]*cookieGroup // [1]: those with a Domain attribute
-	lru    [2]cookieList   // [1]: the Secure ones, which a flood of others must not drive out (6265bis 5.7)
-	len    int             // of both groups, for the limit of a host
+	// groups[1] has those with a Domain attribute.
+	groups [2]*cookieGroup
+	// lru[1] has the Secure ones, which a flood of others must not drive out
+	// (6265bis 5.7).
+	lru [2]cookieList
+	// len counts both groups, for the limit of a host.
+	len int
 }
 
 // cookieGroup holds the cookies of one key domain by path.
@@ -144,6 +149,8 @@ func (x *pathIndex[T]) match(request string, visit func(T) bool) {
 	if v, ok := x.byPath[request]; ok && !visit(v) {
 		return
 	}
+	// The paths that match are its prefixes that end at or before a slash (RFC
+	// 6265, 5.1.4).
 	for i := range len(head) {
 		if head[i] != '/' {
 			continue
@@ -198,6 +205,7 @@ func (s *cookieStore) put(r cookieRecord, lim cookieBounds, now time.Time) bool 
 		s.replace(e, r) // no more cookies than before: no limit to look at
 		return true
 	}
+	// Expired cookies go first, so that they push out none that is still good.
 	if len(s.byKey) >= max(s.purgeAt, minPurge) {
 		s.removeWhere(func(e *cookieEntry) bool { return e.expired(now) })
 		s.purgeAt = 2 * len(s.byKey)
@@ -300,6 +308,7 @@ func (s *cookieStore) remove(e *cookieEntry) {
 	if e.place.cookies.remove(e, inPlace); e.place.cookies.first != nil {
 		return
 	}
+	// Its longest stays, as an upper bound: it saves looks and decides nothing.
 	delete(e.group.places.byPath, e.path)
 	if len(e.group.places.byPath) > 0 {
 		return
@@ -340,6 +349,7 @@ func (s *cookieStore) named(name string) iter.Seq[*cookieEntry] {
 			return
 		}
 		for e := list.first; e != nil; {
+			// Taken before the yield, which may remove e and clear its links.
 			next := e.links[inName].next
 			if !yield(e) {
 				return
@@ -355,6 +365,7 @@ func (s *cookieStore) named(name string) iter.Seq[*cookieEntry] {
 func (s *cookieStore) evict(e *cookieEntry, lim cookieBounds) {
 	if site := s.siteOf(e); e.domain != "" {
 		for site.len > lim.perHost {
+			// The one that came in is the most recently used, and goes last.
 			oldest := site.lru[0].first
 			if oldest == nil {
 				oldest = site.lru[1].first
@@ -375,6 +386,7 @@ func (s *cookieStore) countSecure(e *cookieEntry, by int) {
 	}
 	domain := strings.TrimPrefix(e.domain, ".")
 	s.countSecureKey(secureKey{e.name, domain, true}, e.path, by)
+	// Each domain above counts it as well, so that one look tells of all below.
 	for domain != "" {
 		s.countSecureKey(secureKey{e.name, domain, false}, e.path, by)
 		domain = parentDomain(domain)
@@ -447,7 +459,8 @@ func (s *cookieStore) sorted(keep func(*cookieEntry) bool) []*cookieEntry {
 		}
 	}
 	slices.SortFunc(all, func(a, b *cookieEntry) int {
-		return cmp.Or(cmp.Compare(a.group.seq, b.group.seq), cmp.Compare(a.place.seq, b.place.seq), cmp.Compare(a.seq, b.seq))
+		return cmp.Or(cmp.Compare(a.group.seq, b.group.seq),
+			cmp.Compare(a.place.seq, b.place.seq), cmp.Compare(a.seq, b.seq))
 	})
 	return all
 }

@@ -14,6 +14,7 @@ const maxCookieAttribute = 1024
 // ones, and an overflowing Max-Age, mean "far away" and not "long past".
 const maxCookieUnix = 253402300799
 
+// maxCookieTime is that moment as a time.
 func maxCookieTime() time.Time { return time.Unix(maxCookieUnix, 0).UTC() }
 
 // setCookie is one Set-Cookie line, parsed but not yet judged by who sent it.
@@ -104,6 +105,8 @@ func parseMaxAge(s string) (int64, bool) {
 		if !isCookieDigit(digits[i]) {
 			return 0, false
 		}
+		// Held down at each digit, so that it cannot overflow however many there
+		// are.
 		n = min(n*10+int64(digits[i]-'0'), limit)
 	}
 	if len(digits) < len(s) {
@@ -131,6 +134,8 @@ func parseSameSite(s string) http.SameSite {
 func (c *setCookie) expiry(now time.Time) time.Time {
 	switch {
 	case c.hasMaxAge && c.maxAge <= 0:
+		// Long past, which deletes the cookie: RFC 6265 5.2.2 has the earliest time
+		// there is.
 		return time.Unix(0, 0).UTC()
 	case c.hasMaxAge:
 		return expiryAfter(now, c.maxAge)

@@ -19,6 +19,7 @@ func (j *CookieJar) receive(u cookieURL, lines []string, now time.Time) []*http.
 	in := cookieReceiver{url: u, now: now, bounds: j.Limits.bounds()}
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	// One lock for all lines: nobody sees a part of what a response has set.
 	for _, line := range lines {
 		if c, ok := parseSetCookie(line); ok {
 			in.take(&j.store, c)
@@ -29,11 +30,11 @@ func (j *CookieJar) receive(u cookieURL, lines []string, now time.Time) []*http.
 
 // cookieReceiver stores the cookies of one response.
 type cookieReceiver struct {
-	url    cookieURL
-	now    time.Time
-	bounds cookieBounds
-	taken  []cookieRecord
-	stored int
+	url    cookieURL      // of the response
+	now    time.Time      // when it came
+	bounds cookieBounds   // the jar's limits
+	taken  []cookieRecord // what it set, in order, without what it deleted
+	stored int            // how many cookies it has stored, for the limit
 }
 
 // take stores or deletes one cookie if the rules allow it.
@@ -42,6 +43,8 @@ func (in *cookieReceiver) take(s *cookieStore, c setCookie) {
 	if !ok || len(r.name)+len(r.value) > in.bounds.cookieBytes {
 		return
 	}
+	// Anyone on the way can write what comes without TLS: it must neither replace
+	// nor shadow what came with it.
 	if !in.url.secure && s.shadowsSecure(r) {
 		return
 	}
@@ -53,6 +56,7 @@ func (in *cookieReceiver) take(s *cookieStore, c setCookie) {
 		in.forget(r.cookieKey)
 		return
 	}
+	// A response cannot fill the jar by itself.
 	if in.stored >= in.bounds.perResponse {
 		return
 	}
@@ -118,6 +122,7 @@ func (j *CookieJar) Cookies(u *url.URL) []*http.Cookie {
 	if !ok {
 		return nil
 	}
+	// The clock is the caller's in tests: it is not asked under the lock.
 	now, limit := j.clock(), j.Limits.bounds().headerBytes
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -152,6 +157,8 @@ func fromNetHTTP(c *http.Cookie) (setCookie, bool) {
 		value = `"` + value + `"`
 	}
 	r := cookieRecord{cookieKey: cookieKey{name: c.Name, path: c.Path, domain: c.Domain}, value: value}
+	// net/http lets some through that no header could carry; their size is judged
+	// later.
 	if r.check(cookieBounds{cookieBytes: math.MaxInt}) != nil {
 		return setCookie{}, false
 	}
@@ -185,6 +192,7 @@ func fromNetHTTP(c *http.Cookie) (setCookie, bool) {
 func cookieURLOf(u *url.URL) (cookieURL, bool) {
 	c := cookieURL{path: u.EscapedPath()}
 	switch strings.ToLower(u.Scheme) {
+	// WebSockets share the cookies of the schemes that they upgrade from.
 	case "https", "wss":
 		c.secure = true
 	case "http", "ws":

@@ -88,11 +88,12 @@ func domainMatch(host, domain string) bool {
 
 // isCookieAddress reports whether host is an IP address. No top-level domain is
 // numeric, so that the last label tells IPv4 in all its spellings, those that
-// only some resolvers accept included.
+// only some resolvers accept included. Dots behind it change nothing.
 func isCookieAddress(host string) bool {
 	if strings.Contains(host, ":") {
 		return true
 	}
+	host = strings.TrimRight(host, ".")
 	last := host[strings.LastIndexByte(host, '.')+1:]
 	for i := range len(last) {
 		if !isCookieDigit(last[i]) {

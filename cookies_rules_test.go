@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-9ea40bd3/requests/internal/testserver"
 )
 
 // testNow is where the clock stands in these tests.
@@ -265,6 +267,11 @@ func TestCookieDomainMatch(t *testing.T) {
 		{"127.0.0.1", "127.0.0.1", true},
 		{"127.0.0.1", "0.0.1", false},
 		{"127.0.0.1", "1", false},
+		{"127.0.0.1.", "127.0.0.1.", true},
+		{"127.0.0.1.", "0.0.1.", false},
+		{"127.0.0.1.", "1.", false},
+		{"127.0.0.1..", "0.0.1..", false},
+		{"x.a.test.", "a.test.", true},
 		{"1.2", "2", false},
 		{"::1", "::1", true},
 		{"::ffff:1.2.3.4", "2.3.4", false},
@@ -328,6 +335,12 @@ func TestCookieHosts(t *testing.T) {
 			[]string{"http://10.0.0.1:99/"},
 			[]string{"http://x.10.0.0.1/", "http://110.0.0.1/"},
 		},
+		{
+			"ipv4 with a trailing dot", "http://127.0.0.1./", "a=1; Domain=127.0.0.1.", ".127.0.0.1. / a=1",
+			[]string{"http://127.0.0.1./"},
+			[]string{"http://127.0.0.1/", "http://10.0.0.1./", "http://x.127.0.0.1./"},
+		},
+		{"part of ipv4 with a trailing dot", "http://127.0.0.1./", "a=1; Domain=0.0.1.", "", nil, []string{"http://127.0.0.1./", "http://10.0.0.1./"}},
 		{"part of ipv4", "http://127.0.0.1/", "a=1; Domain=0.0.1", "", nil, []string{"http://127.0.0.1/"}},
 		{
 			"ipv6", "http://[::1]:80/", "a=1", "::1 / a=1",
@@ -460,6 +473,7 @@ func TestCookieDates(t *testing.T) {
 // Long input must not cost more than reading it a few times: work that is
 // quadratic would take hours here.
 func TestSetCookieLinear(t *testing.T) {
+	testserver.Timed(t)
 	const size = 1 << 20
 	start := time.Now()
 	parseCookieDate(strings.Repeat("1", size))

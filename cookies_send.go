@@ -118,7 +118,9 @@ func (g *cookieGroup) appendMatches(dst []sentCookie, path string, secure bool, 
 }
 
 // merge puts a call's cookies on top of the jar's matches.
-func (s *cookieStore) merge(matches []sentCookie, extra []*http.Cookie, u cookieURL, rules cookieRules, now time.Time) []sentCookie {
+func (s *cookieStore) merge(
+	matches []sentCookie, extra []*http.Cookie, u cookieURL, rules cookieRules, now time.Time,
+) []sentCookie {
 	// A map, since a call may bring a whole jar: comparing all with all would
 	// not be linear.
 	at := make(map[cookieKey]int, len(matches)+len(extra))
@@ -135,6 +137,7 @@ func (s *cookieStore) merge(matches []sentCookie, extra []*http.Cookie, u cookie
 		if !x.matches(u, rules.foreign) {
 			continue
 		}
+		// It takes the place of the jar's cookie first, and then neither is sent.
 		x.drop = c.Secure && !u.secure || c.MaxAge < 0 || !c.Expires.IsZero() && !now.Before(c.Expires)
 		old, found := at[x.cookieKey]
 		switch {

@@ -2,8 +2,6 @@ package requests
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"hash"
 	"io"
@@ -18,7 +16,8 @@ import (
 // the strongest, by SHA-512-256, SHA-256, SHA or MD5, their -sess forms, for
 // auth and auth-int. It answers only the origin that it was first used for;
 // what another one asks is handed back. Once the origin's nonce is known,
-// later requests are authenticated at once.
+// later requests are authenticated at once, with the nextnonce of the last
+// response where it has one; its rspauth is not checked.
 //
 // It may be used by many goroutines at once, and must not be copied after its
 // first use.
@@ -27,50 +26,11 @@ type Digest struct {
 	// once the Digest is in use.
 	Username, Password string
 
-	mu     sync.Mutex // guards what follows
-	origin string     // scheme, host and port that credentials are bound to; empty before the first use
-	nonce  nonceState
-}
-
-// nonceState is what is known of a server's nonce.
-type nonceState struct {
-	params digest.Params
-	known  bool   // params are those of a challenge
-	count  uint32 // uses of the nonce: nc, which the server expects to grow by one
-	cnonce string // the same for all requests under a nonce, for -sess
-}
-
-// use counts a use of the nonce.
-func (n *nonceState) use() (params digest.Params, count uint32, cnonce string) {
-	n.count++
-	// With a -sess algorithm the key is made of the first cnonce (RFC 7616,
-	// section 3.4.2), so that a new one would make the server refuse us.
-	if n.cnonce == "" || !n.params.Session() {
-		n.cnonce = newCnonce()
-	}
-	return n.params, n.count, n.cnonce
-}
-
-// newCnonce draws 64 bits and returns them as 16 hexadecimal digits, the length
-// that Requests uses.
-func newCnonce() string {
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // it never fails
-	return hex.EncodeToString(b[:])
-}
-
-// learn takes the challenges of a refusal. It reports whether they can be
-// answered, and whether they say that the last nonce was merely old.
-func (n *nonceState) learn(fields []string) (ok, stale bool) {
-	params, ok := digest.Select(digest.ParseChallenges(fields))
-	if !ok {
-		return false, false
-	}
-	if !n.known || params.Nonce != n.params.Nonce {
-		n.count, n.cnonce = 0, ""
-	}
-	n.params, n.known = params, true
-	return true, params.Stale
+	mu sync.Mutex // guards what follows
+	// origin is the scheme, host and port that the credentials are bound to;
+	// empty before the first use.
+	origin string
+	nonce  nonceState // of that origin
 }
 
 // Authenticate adds Authorization where a nonce of the origin is known, and
@@ -86,45 +46,57 @@ func (d *Digest) Authenticate(_ context.Context, p *PreparedRequest) error {
 		d.mu.Unlock()
 		return nil
 	}
-	params, count, cnonce := d.nonce.use()
+	use := d.nonce.use(d.nonce.params)
 	d.mu.Unlock()
-	return d.sign(p, params, count, cnonce)
+	return d.sign(p, use)
 }
 
-// Challenge answers a 401 of the origin, once for a request, and once more
-// where the nonce was stale.
+// Challenge takes the nonce for the next request where the response has one. It
+// answers a 401 of the origin, once for a request, and once more
+// where the nonce was stale. Credentials that went out before the origin had
+// asked do not count, nor does a nonce that other requests have used up.
 func (d *Digest) Challenge(_ context.Context, r *Response) (*PreparedRequest, error) {
 	p := r.Request
-	if r.StatusCode != http.StatusUnauthorized || p.target.Opaque {
+	if p.target.Opaque {
 		return nil, nil
 	}
 	d.mu.Lock()
-	if d.origin != p.target.Origin() {
+	if d.origin != p.target.Origin() || r.StatusCode != http.StatusUnauthorized {
+		if d.origin == p.target.Origin() && p.digest.use != nil {
+			d.nonce.next(rawValues(r.Headers, "Authentication-Info"), p.digest.use)
+		}
 		d.mu.Unlock()
 		return nil, nil
 	}
-	ok, stale := d.nonce.learn(rawValues(r.Headers, "WWW-Authenticate"))
+	params, turn, ok := d.nonce.learn(rawValues(r.Headers, "WWW-Authenticate"), p.digest)
 	// What cannot be answered, and what was answered already, is the caller's to
 	// see as the 401 that it is.
-	if !ok || !p.mayAnswer(stale) {
+	if !ok || !p.Body.Replayable() {
 		d.mu.Unlock()
+		if ok {
+			return nil, unanswerable(r)
+		}
 		return nil, nil
 	}
-	params, count, cnonce := d.nonce.use()
+	use := d.nonce.use(params)
 	d.mu.Unlock()
-	if !p.Body.Replayable() {
-		return nil, withResponse(&Error{
-			kind: ErrUnrewindableBody, reason: "the body can be sent only once, and the challenge asks for it again",
-		}, r)
-	}
 	next := p.Copy()
-	next.answered(stale)
-	return next, d.sign(next, params, count, cnonce)
+	next.digest = turn
+	return next, d.sign(next, use)
+}
+
+// unanswerable is the error of a challenge that the body does not let be
+// answered.
+func unanswerable(r *Response) error {
+	return withResponse(&Error{
+		kind: ErrUnrewindableBody, reason: "the body can be sent only once, and the challenge asks for it again",
+	}, r)
 }
 
 // sign sets Authorization.
-func (d *Digest) sign(p *PreparedRequest, params digest.Params, count uint32, cnonce string) error {
-	value, err := digestValue(digest.Credentials{Username: d.Username, Password: d.Password}, p, p.target.Target(), params, count, cnonce)
+func (d *Digest) sign(p *PreparedRequest, use *digestUse) error {
+	p.digest.use = use
+	value, err := digestValue(digest.Credentials{Username: d.Username, Password: d.Password}, p, p.target.Target(), use)
 	if err != nil {
 		return err
 	}
@@ -134,8 +106,8 @@ func (d *Digest) sign(p *PreparedRequest, params digest.Params, count uint32, cn
 }
 
 // digestValue computes an answer.
-func digestValue(c digest.Credentials, p *PreparedRequest, target string, params digest.Params, count uint32, cnonce string) (string, error) {
-	value, err := params.Authorize(c, p.Method, target, count, cnonce, p.Body.hash)
+func digestValue(c digest.Credentials, p *PreparedRequest, target string, use *digestUse) (string, error) {
+	value, err := use.params.Authorize(c, p.Method, target, use.count, use.cnonce, p.Body.hash)
 	if _, ok := errors.AsType[*digest.FieldError](err); ok {
 		return "", &Error{kind: ErrInvalidHeader, Err: err}
 	}
@@ -158,18 +130,6 @@ func (p *Payload) hash(newHash func() hash.Hash) ([]byte, error) {
 	defer r.Close()
 	_, err = io.Copy(h, r)
 	return h.Sum(nil), err
-}
-
-// mayAnswer reports whether a challenge to this request is answered: once,
-// and once more where it says that the nonce was stale.
-func (p *PreparedRequest) mayAnswer(stale bool) bool {
-	return p.answers == 0 || stale && !p.staleAnswered
-}
-
-// answered counts an answer to a challenge.
-func (p *PreparedRequest) answered(stale bool) {
-	p.answers++
-	p.staleAnswered = p.staleAnswered || stale
 }
 
 // String names the scheme alone.

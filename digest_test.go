@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 
@@ -208,6 +210,240 @@ func TestDigestAfterRedirect(t *testing.T) {
 				seen += len(o.seen())
 			}
 			assert.Equal(t, 1, seen)
+		})
+	}
+}
+
+// askN1 asks for the use of a nonce.
+const askN1 = `Digest realm="r", nonce="n1", qop="auth"`
+
+// twoNonces are two servers behind one name, in turn asked for a nonce of their
+// own, whose uses they count.
+type twoNonces struct {
+	mu   sync.Mutex
+	turn int
+	uses map[string]int // by nonce and count
+}
+
+// ask returns the challenge to credentials, or "" where they are right.
+func (s *twoNonces) ask(p map[string]string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	nonce := [...]string{"na", "nb"}[s.turn%2]
+	if p["nonce"] != nonce {
+		return `Digest realm="r", nonce="` + nonce + `", qop="auth", stale=true`
+	}
+	if s.uses == nil {
+		s.uses = map[string]int{}
+	}
+	s.uses[nonce+" "+p["nc"]]++
+	s.turn++
+	return ""
+}
+
+func (s *twoNonces) taken() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.uses)
+}
+
+// given are the parameters of a request's credentials, none for none.
+func given(t *testing.T, req *http.Request) map[string]string {
+	t.Helper()
+	if req.Header.Get("Authorization") == "" {
+		return nil
+	}
+	return digestParams(t, req.Header.Get("Authorization"))
+}
+
+// Servers behind one name each have a nonce: none of them sees a count twice.
+func TestDigestTwoNonces(t *testing.T) {
+	w := newWorld(t)
+	two := &twoNonces{}
+	w.scripted("http://a.test", func(_ int, req *http.Request, _ []byte) string {
+		if ask := two.ask(given(t, req)); ask != "" {
+			return challenge(ask)
+		}
+		return answerOK
+	})
+	s := w.session(requests.DigestAuth("u", "p"))
+	for range 6 {
+		assert.Equal(t, http.StatusOK, get(t, s, "http://a.test/").StatusCode)
+	}
+	// The other server sees the uses in between, and refuses them.
+	assert.Equal(t, map[string]int{
+		"na 00000001": 1, "na 00000003": 1, "na 00000005": 1, "nb 00000001": 1, "nb 00000003": 1, "nb 00000005": 1,
+	}, two.taken())
+}
+
+// However often the nonce changes while requests are under way, all of them
+// come through, and no count comes twice. They may be many.
+func TestDigestNonceChangesUnderWay(t *testing.T) {
+	for _, every := range []int{1, 3, 20} {
+		for _, algorithm := range []string{"MD5", "SHA-256-sess"} {
+			t.Run(fmt.Sprintf("every %d by %s", every, algorithm), func(t *testing.T) {
+				var mu sync.Mutex
+				uses, seen, keys := 0, map[string]bool{}, map[string]string{}
+				w := newWorld(t)
+				w.scripted("http://a.test", func(_ int, req *http.Request, _ []byte) string {
+					mu.Lock()
+					defer mu.Unlock()
+					nonce := fmt.Sprint("n", uses/every)
+					p := given(t, req)
+					if p != nil {
+						use := p["nonce"] + " " + p["nc"]
+						assert.False(t, seen[use], "%s came twice", use)
+						seen[use] = true
+						if algorithm != "MD5" && keys[p["nonce"]] != "" {
+							assert.Equal(t, keys[p["nonce"]], p["cnonce"], "a session has one cnonce")
+						}
+						keys[p["nonce"]] = p["cnonce"]
+					}
+					if p["nonce"] != nonce {
+						return challenge(fmt.Sprintf(`Digest realm="r", nonce="%s", qop="auth", algorithm=%s, stale=%t`, nonce, algorithm, p != nil))
+					}
+					if algorithm == "MD5" {
+						assert.Equal(t, digestResponse(p, "GET", ""), p["response"])
+					}
+					uses++
+					return answerOK
+				})
+				s := w.session(requests.DigestAuth("u", "p"))
+				var wg sync.WaitGroup
+				// Where each use ends a nonce, one of many could be outrun for too long.
+				workers := min(every+1, 4)
+				for range workers {
+					wg.Go(func() {
+						for range 100 / workers {
+							r, err := s.Get(t.Context(), "http://a.test/")
+							if assert.NoError(t, err) {
+								assert.Equal(t, http.StatusOK, r.StatusCode)
+							}
+						}
+					})
+				}
+				wg.Wait()
+				assert.Equal(t, 100, uses)
+			})
+		}
+	}
+}
+
+// A response can hand on the nonce of the next request (RFC 7616, 3.5).
+func TestDigestNextNonce(t *testing.T) {
+	const goesOn = "Digest n1 00000002"
+	tests := []struct {
+		name, ask, info string
+		status          string
+		want            string // of the next request
+	}{
+		{"none", askN1, "", "200 OK", goesOn},
+		{"taken", askN1, `nextnonce="n2"`, "200 OK", "Digest n2 00000001"},
+		{"taken, whatever rspauth says", askN1, `qop=auth, rspauth="00", cnonce="c", nc=00000001, nextnonce="n2"`, "200 OK", "Digest n2 00000001"},
+		{"taken from a failure", askN1, `nextnonce="n2"`, "404 Not Found", "Digest n2 00000001"},
+		{"taken where auth is none", `Digest realm="r", nonce="n1"`, `nextnonce="n2"`, "200 OK", "Digest n2 "},
+		{"the same", askN1, `nextnonce="n1"`, "200 OK", goesOn},
+		{"empty", askN1, `nextnonce=""`, "200 OK", goesOn},
+		{"malformed", askN1, `nextnonce="n2`, "200 OK", goesOn},
+		{"too long", askN1, `nextnonce="` + strings.Repeat("n", 5000) + `"`, "200 OK", goesOn},
+		{"of a session", askN1 + `, algorithm=MD5-sess`, `nextnonce="n2"`, "200 OK", goesOn},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			a := w.scripted("http://a.test", func(_ int, req *http.Request, _ []byte) string {
+				if given(t, req) == nil {
+					return challenge(tt.ask)
+				}
+				return "HTTP/1.1 " + tt.status + "\r\nAuthentication-Info: " + tt.info + "\r\nContent-Length: 0\r\n\r\n"
+			})
+			s := w.session(requests.DigestAuth("u", "p"))
+			get(t, s, "http://a.test/1")
+			get(t, s, "http://a.test/2")
+			require.Len(t, a.seen(), 3)
+			assert.Equal(t, tt.want, shortDigest(t, authorization(t, a.seen()[2])))
+		})
+	}
+}
+
+// Only the origin whose credentials went out hands on a nonce, and a redirect of
+// its own uses it at once.
+func TestDigestNextNonceOfAnother(t *testing.T) {
+	const info = "Authentication-Info: nextnonce=\"%s\"\r\nContent-Length: 0\r\n\r\n"
+	w := newWorld(t)
+	a := w.scripted("http://a.test", func(_ int, req *http.Request, _ []byte) string {
+		switch {
+		case req.URL.Path == "/open":
+			return "HTTP/1.1 302 Found\r\nLocation: http://b.test/\r\nContent-Length: 0\r\n\r\n"
+		case given(t, req) == nil:
+			return challenge(askN1)
+		case req.URL.Path == "/first":
+			return "HTTP/1.1 302 Found\r\nLocation: /second\r\n" + fmt.Sprintf(info, "n2")
+		}
+		return answerOK
+	})
+	b := w.at("http://b.test", "HTTP/1.1 200 OK\r\n"+fmt.Sprintf(info, "evil"))
+	s := w.session(requests.DigestAuth("u", "p"))
+	get(t, s, "http://a.test/") // the nonce is known now
+	get(t, s, "http://a.test/first")
+	get(t, s, "http://a.test/open")
+	get(t, s, "http://a.test/third")
+	require.Len(t, b.seen(), 1)
+	var uses []string
+	for _, head := range a.seen()[1:] {
+		uses = append(uses, shortDigest(t, authorization(t, head)))
+	}
+	assert.Equal(t, []string{"Digest n1 00000001", "Digest n1 00000002", "Digest n2 00000001", "Digest n2 00000002", "Digest n2 00000003"}, uses)
+}
+
+// What a site answers to credentials, and how often it is asked.
+func TestDigestAnswers(t *testing.T) {
+	const (
+		plain  = `Digest realm="r", nonce="n%d", qop="auth"`
+		stale  = plain + ", stale=true"
+		static = `Digest realm="r", nonce="n", qop="auth", stale=true`
+	)
+	tests := []struct {
+		name  string
+		known bool     // a nonce is, from a request before
+		asks  []string // in turn, with the number of the request; the last for ever
+		want  int      // how many requests there are
+	}{
+		{"refused", false, []string{plain}, 2},
+		{"stale", false, []string{plain, stale}, 3},
+		{"the same stale nonce", false, []string{static}, 2},
+		{"refused with a known nonce", true, []string{plain}, 2},
+		{"a known nonce is stale", true, []string{stale}, 3},
+		{"the known nonce is stale for ever", true, []string{static}, 3},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			var n int
+			known := tt.known
+			a := w.scripted("http://a.test", func(_ int, req *http.Request, _ []byte) string {
+				if known {
+					if given(t, req) == nil {
+						return challenge(`Digest realm="r", nonce="n", qop="auth"`)
+					}
+					known = false
+					return answerOK
+				}
+				n++
+				ask := tt.asks[min(n, len(tt.asks))-1]
+				if strings.Contains(ask, "%d") {
+					ask = fmt.Sprintf(ask, n)
+				}
+				return challenge(ask)
+			})
+			s := w.session(requests.DigestAuth("u", "p"))
+			before := 0
+			if tt.known {
+				get(t, s, "http://a.test/")
+				before = len(a.seen())
+			}
+			assert.Equal(t, http.StatusUnauthorized, get(t, s, "http://a.test/").StatusCode)
+			assert.Len(t, a.seen(), before+tt.want)
 		})
 	}
 }

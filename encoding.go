@@ -31,6 +31,8 @@ func (r *Response) ApparentEncoding() string { return charset.Detect(r.Content()
 // jsonText returns the body as UTF-8 without a mark.
 func jsonText(b []byte, encoding string) []byte {
 	label := encoding
+	// As in Requests: the bytes tell UTF-16 and UTF-32 for sure, and win over the
+	// header.
 	if guess := charset.JSONEncoding(b); guess != "" && guess != "utf-8" || label == "" {
 		label = guess
 	}
@@ -49,6 +51,7 @@ func (r *Response) textDecoder() func(dst, src []byte, final bool) []byte {
 	}
 	dec, ok := charset.NewDecoder(r.Encoding)
 	if !ok {
+		// A label that nobody knows is no reason to lose the text.
 		dec, _ = charset.NewDecoder("utf-8")
 	}
 	return dec.Decode

@@ -3,6 +3,7 @@ package requests
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -241,22 +242,24 @@ func clipText(s string) string {
 	return strings.ToValidUTF8(s[:maxErrorText-3], "") + "..."
 }
 
-// printable escapes control characters, which are a peer's, in a text.
+// printable replaces what a text, much of which may be a peer's, must not do to
+// the terminal or the log that shows it; see [uri.Unprintable].
 func printable(s string) string {
-	clean := true
-	for i := range len(s) {
-		if s[i] < 0x20 || s[i] == 0x7f {
-			clean = false
-			break
-		}
-	}
-	if clean {
-		return strings.ToValidUTF8(s, "\uFFFD")
-	}
+	// Each byte that is no UTF-8 is such a character, and replaced by itself.
 	return strings.Map(func(r rune) rune {
-		if r < 0x20 || r == 0x7f {
+		if uri.Unprintable(r) {
 			return '\uFFFD'
 		}
 		return r
 	}, s)
+}
+
+// formatText writes what stands for a value that holds secrets. It is for
+// [fmt.Formatter]: a [fmt.Stringer] alone is asked for the verbs of texts, and
+// any other, such as %d, would show the fields. Width and quotes are heeded.
+func formatText(f fmt.State, verb rune, text string) {
+	if verb != 'q' {
+		verb = 's'
+	}
+	fmt.Fprintf(f, fmt.FormatString(f, verb), text)
 }

@@ -176,6 +176,8 @@ func TestWithoutQuoted(t *testing.T) {
 	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	assert.ErrorIs(t, err, cause)
 	assert.NotErrorIs(t, err, io.EOF)
-	assert.Equal(t, `bad line "...": unexpected EOF`, fmt.Sprintf("%#v", err))
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d"} {
+		assert.Equal(t, `bad line "...": unexpected EOF`, fmt.Sprintf(verb, err), verb)
+	}
 	assert.NoError(t, errors.Unwrap(err))
 }

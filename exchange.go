@@ -2,11 +2,15 @@ package requests
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/textproto"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -21,19 +25,20 @@ type trip struct {
 	p         *PreparedRequest
 	settings  *Settings
 	transport *transport              // nil where the caller's own is used
-	proxyAuth string                  // the header for a proxy that forwards
+	proxyTurn *proxyTurn              // with a proxy that forwards; nil until then
 	parent    context.Context         // the caller's
 	stop      context.CancelCauseFunc // nil where nothing needs it
 	ctx       tripContext
 	trace     httptrace.ClientTrace
 
 	conn    *wire.Conn   // of HTTP/1.1
+	shared  *sharedConn  // of HTTP/2
 	h2      http.Header  // filled in when the connection turns out to be HTTP/2
 	turn    int64        // of conn
 	written int64        // by conn, before this request
 	read    int64        // from conn
 	armed   atomic.Int32 // how many connections were given the request
-	resends int32        // connections before conn that bytes of the request went out on
+	resends int16        // connections before conn that bytes of the request went out on
 	reused  bool         // conn served others before
 	holds   bool         // an unread response holds conn
 
@@ -71,18 +76,25 @@ func (a *HTTPAdapter) roundTrip(ctx context.Context, t *trip) (*Response, error)
 		t.watch.start() // another's transport may tell of no connection
 	}
 	resp, err, left := t.dispatch(ctx, rtr, req)
+	// The goroutine finishes the trip when net/http returns.
 	if left {
 		return nil, err
 	}
 	t.watch.rest()
 	if err != nil {
-		err = t.failure(err)
+		if bad := t.refused(); bad != nil {
+			err = bad
+		} else {
+			err = t.failure(err)
+		}
 		if t.upload != nil && t.upload.lock(ctx) {
-			t.upload.unlock() // no Read of the source is under way
+			t.upload.giveUp() // no Read of the source is under way, and none follows
+			t.upload.unlock()
 		}
 		t.finish(err)
 		return nil, err
 	}
+	// Before the upload is waited for: a response that is none decides nothing.
 	if err := t.checkResponse(resp); err != nil {
 		resp.Body.Close()
 		err = t.failure(err)
@@ -107,29 +119,49 @@ func (a *HTTPAdapter) roundTrip(ctx context.Context, t *trip) (*Response, error)
 // forwarded reports whether a proxy is sent the request in absolute form.
 func (t *trip) forwarded() bool { return t.transport != nil && t.transport.route.forward }
 
-// cancelGrace is how long a request whose context ended is waited for.
-const cancelGrace = 50 * time.Millisecond
-
 // dispatch hands the request to net/http. That waits for a Read of the body's
 // source to return, which a source of the caller's may never do: where the
 // context ends meanwhile the request is left behind, to a goroutine that ends
 // with the Read.
-func (t *trip) dispatch(ctx context.Context, rtr http.RoundTripper, req *http.Request) (_ *http.Response, _ error, left bool) {
+func (t *trip) dispatch(
+	ctx context.Context, rtr http.RoundTripper, req *http.Request,
+) (_ *http.Response, _ error, left bool) {
 	if t.upload == nil || t.p.Body.ready() || ctx.Done() == nil {
-		resp, err := rtr.RoundTrip(req)
+		resp, err := roundTripOf(rtr, req)
 		return resp, err, false
 	}
 	return t.dispatchAside(ctx, rtr, req)
 }
 
+// roundTripOf is a RoundTrip that keeps to its contract: a transport of the
+// caller's may not.
+func roundTripOf(rtr http.RoundTripper, req *http.Request) (*http.Response, error) {
+	resp, err := rtr.RoundTrip(req)
+	switch {
+	case err != nil:
+		return nil, err
+	case resp == nil:
+		return nil, errNoResponse
+	case resp.Body == nil:
+		resp.Body = http.NoBody
+	}
+	return resp, nil
+}
+
+// errNoResponse is of a transport that returned nothing.
+var errNoResponse = errors.New("transport returned no response")
+
 // dispatchAside is dispatch for a source that may block.
-func (t *trip) dispatchAside(ctx context.Context, rtr http.RoundTripper, req *http.Request) (_ *http.Response, _ error, left bool) {
+func (t *trip) dispatchAside(
+	ctx context.Context, rtr http.RoundTripper, req *http.Request,
+) (_ *http.Response, _ error, left bool) {
 	done, gone := make(chan struct{}), make(chan struct{})
 	var got *http.Response
 	var failed error
 	go func() {
-		got, failed = rtr.RoundTrip(req)
+		got, failed = roundTripOf(rtr, req)
 		close(done)
+		// Here left is settled: the caller has the response, or has gone.
 		<-gone
 		if left {
 			if failed == nil {
@@ -144,6 +176,8 @@ func (t *trip) dispatchAside(ctx context.Context, rtr http.RoundTripper, req *ht
 		return got, failed, false
 	case <-ctx.Done():
 	}
+	// A source that heeds the context returns soon, and then nothing is left
+	// behind.
 	grace := time.NewTimer(cancelGrace)
 	defer grace.Stop()
 	select {
@@ -162,7 +196,7 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 	p := t.p
 	made := http.Request{
 		Method: p.Method, URL: t.target(), Host: p.Headers.Get("Host"),
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: plainHeader,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: ourHeader.plain,
 	}
 	req := &made
 	// Whether it is to be HTTP/2 turns out with the connection: gotConn fills the
@@ -174,24 +208,33 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 			t.fillHeader()
 		}
 	} else if replayable(p) {
-		req.Header = replayableHeader
+		req.Header = ourHeader.replayable
 	}
 	if p.Body.Len() != 0 {
+		req.Trailer = p.Body.trailer
 		if err := t.attach(req); err != nil {
 			return nil, err
 		}
 	}
 	if t.forwarded() {
+		if t.proxyTurn == nil {
+			t.proxyTurn = new(proxyTurn)
+		}
 		var err error
-		if t.proxyAuth, err = t.transport.auth.value(t.transport.route.proxy, p, p.target.AbsoluteForm()); err != nil {
+		turn := t.proxyTurn
+		if turn.header, err = t.transport.auth.value(t.transport.route.proxy, p, p.target.AbsoluteForm(), turn); err != nil {
 			return nil, err
 		}
 	}
+	ctx = t.stoppable(ctx)
 	t.trace.GotConn = t.gotConn
+	if t.watch != nil && t.transport != nil && p.target.Scheme == "https" {
+		t.trace.Got1xxResponse = t.gotInterim
+	}
 	if traceKey == nil || httptrace.ContextClientTrace(ctx) != nil {
 		ctx = httptrace.WithClientTrace(ctx, &t.trace) // the caller's trace is called too
 	}
-	t.ctx.Context = t.stoppable(ctx)
+	t.ctx.Context = ctx
 	t.req = *req.WithContext(&t.ctx) // the copies stay on the stack
 	return &t.req, nil
 }
@@ -250,20 +293,20 @@ type keyRecorder struct {
 	key any
 }
 
+// Value notes the key, and knows nothing of it.
 func (k *keyRecorder) Value(key any) any {
 	k.key = key
 	return nil
 }
 
-// plainHeader and replayableHeader stand for the headers of requests whose
-// head is ours. The second marks a request that net/http may send again where
-// a reused connection dies before it answers: RFC 9110, 9.2.2, has PUT and
-// DELETE idempotent, which net/http believes of a request with such a key.
-// Neither is ever written to.
-var (
-	plainHeader      = http.Header{"User-Agent": nil}
-	replayableHeader = http.Header{"User-Agent": nil, "X-Idempotency-Key": nil}
-)
+// ourHeader has what stands for the headers of requests whose head is ours. The
+// second marks a request that net/http may send again where a reused connection
+// dies before it answers: RFC 9110, 9.2.2, has PUT and DELETE idempotent, which
+// net/http believes of a request with such a key. Neither is ever written to.
+var ourHeader = struct{ plain, replayable http.Header }{
+	plain:      http.Header{"User-Agent": nil},
+	replayable: http.Header{"User-Agent": nil, "X-Idempotency-Key": nil},
+}
 
 // replayable reports whether a request may be sent twice: by its method, or
 // since the caller gave it a key by which the server knows it again.
@@ -328,8 +371,12 @@ func (t *trip) attach(req *http.Request) error {
 
 // gotConn is told of the connection before the request is written to it.
 func (t *trip) gotConn(info httptrace.GotConnInfo) {
+	t.watch.rest() // of another connection, which lost the request
 	t.armed.Add(1)
+	t.unshare(false)
 	t.reused = info.Reused
+	// net/http has moved the request to another connection, after a part of it
+	// went out on the one before.
 	if t.conn != nil && t.sentBytes() {
 		t.resends++
 	}
@@ -339,18 +386,46 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 		if t.transport != nil && len(t.h2) == 0 {
 			t.fillHeader()
 		}
+		t.share(info.Conn)
 		t.watch.start()
 		return
 	}
 	t.transport.hosts.touch(conn.Pool)
 	t.conn = conn
 	t.read, t.written = conn.Counts()
+	// From here on the connection writes our head in the place of net/http's.
 	conn.Arm(t, t.terms())
+	// Once more is what RFC 9110, section 9.2.2, has in mind; a server that
+	// always closes would be asked for ever.
 	if t.resends > 1 {
 		conn.Refuse(errTooManyResends)
 	}
 	t.turn = conn.Turn()
 	t.watch.start()
+}
+
+// share notes that the request goes over a connection of HTTP/2.
+func (t *trip) share(conn net.Conn) {
+	client, ok := conn.(*tls.Conn)
+	if !ok || t.transport == nil {
+		return
+	}
+	shared, ok := client.NetConn().(*sharedConn)
+	switch {
+	case !ok:
+	case shared.acquire(t.parent):
+		t.shared = shared
+	default:
+		t.armed.Add(-1) // it does not go out here
+	}
+}
+
+// unshare notes that the request is done with its connection of HTTP/2.
+func (t *trip) unshare(answered bool) {
+	if c := t.shared; c != nil {
+		t.shared = nil
+		c.release(answered)
+	}
 }
 
 // terms say how the request goes over its connection. One that can be lost
@@ -409,6 +484,7 @@ func (t *trip) finish(cause error) {
 		t.holds = false
 		t.conn.Release()
 	}
+	t.unshare(cause == nil)
 	if t.upload != nil {
 		t.upload.end()
 	}
@@ -420,9 +496,29 @@ func (t *trip) finish(cause error) {
 	}
 }
 
+// gotInterim is told of an interim response: over HTTP/2 that is all there is to
+// see of a server that is at work. Whoever is told has to bound them: sizes are
+// those of RFC 9113, section 6.5.2.
+func (t *trip) gotInterim(_ int, header textproto.MIMEHeader) error {
+	const status, overhead = int64(len(":status103")), 32
+	size := status + overhead
+	for name, values := range header {
+		for _, value := range values {
+			size += int64(len(name)+len(value)) + overhead
+		}
+	}
+	if limit := cmp.Or(t.transport.adapter.MaxHeaderBytes, defaultMaxHeaderBytes); t.watch.interim.Add(size) > limit {
+		return wire.ErrHeadTooLarge
+	}
+	return nil
+}
+
 // progress is a number that changes when bytes cross, in either direction.
 func (t *trip) progress() int64 {
 	var n int64
+	if t.watch != nil {
+		n = t.watch.interim.Load()
+	}
 	if t.upload != nil {
 		n = t.upload.progress()
 	}

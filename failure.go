@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -23,7 +24,12 @@ func inRequest(p *PreparedRequest, step string, err error) error {
 	var e *Error
 	if !errors.As(err, &e) {
 		e = &Error{kind: ErrRequest, Err: err}
+		if errors.Is(err, context.DeadlineExceeded) {
+			e.kind = ErrTimeout // of an auth, a hook or an adapter of the caller's
+		}
 	}
+	// A copy: a transport keeps the error of settings that cannot be used, for all
+	// its requests.
 	filled := *e
 	if filled.Op == "" {
 		filled.Op = step
@@ -42,6 +48,7 @@ func inRequest(p *PreparedRequest, step string, err error) error {
 
 // withResponse keeps the response in an error of ours.
 func withResponse(err error, r *Response) error {
+	// It was made for this call, so that it may be changed.
 	if e, ok := errors.AsType[*Error](err); ok {
 		e.Response, e.MaybeSent = r, true
 	}
@@ -86,6 +93,7 @@ func contextFailure(ctx context.Context) *Error {
 // causedError is a context's error, and the cause that it was ended with.
 type causedError struct{ err, cause error }
 
+// Error has both texts.
 func (e causedError) Error() string   { return e.err.Error() + ": " + e.cause.Error() }
 func (e causedError) Unwrap() []error { return []error{e.err, e.cause} }
 
@@ -109,6 +117,8 @@ func (t *trip) silent() bool {
 	if t.conn == nil {
 		return false
 	}
+	// The counter runs over all requests of the connection: t.read is where it
+	// stood when this one began.
 	read, _ := t.conn.Counts()
 	return read == t.read
 }
@@ -127,6 +137,8 @@ func (e *Error) lost(p *PreparedRequest, sent int) bool {
 	if !e.Reused || !e.silent || e.dialled || !e.Is(ErrConnection) || e.Is(ErrTimeout) || !p.Body.Replayable() {
 		return false
 	}
+	// Twice on the wire is enough: a server that closes each connection would be
+	// asked for ever.
 	return !e.MaybeSent || sent+e.sends < 2 && replayable(p)
 }
 
@@ -144,6 +156,7 @@ func (t *trip) classify(err error) *Error {
 // where several hold, what the caller did comes first, and what the transport
 // makes of it, often a closed connection, is not asked.
 func (t *trip) known(err error) *Error {
+	// The caller's context, and not the trip's, which the watchdog ends as well.
 	if e := contextFailure(t.parent); e != nil {
 		return e
 	}
@@ -154,6 +167,8 @@ func (t *trip) known(err error) *Error {
 		return &Error{kind: ErrConnection, Err: errTooManyResends}
 	}
 	if t.upload != nil {
+		// A source that failed has made net/http close the connection: what that
+		// looks like does not matter.
 		if own := t.upload.failure(); own != nil {
 			return sourceFailure(own)
 		}
@@ -163,8 +178,12 @@ func (t *trip) known(err error) *Error {
 		e.dialled, e.tunnel = true, dial.stage == stageTunnel
 		return e
 	}
-	own, _ := errors.AsType[*Error](err)
-	return own
+	own, ok := errors.AsType[*Error](err)
+	if !ok {
+		return nil
+	}
+	copied := *own // it may be one for all requests
+	return &copied
 }
 
 // broken is the error of a connection that broke before the response's head
@@ -188,9 +207,13 @@ func (t *trip) broken(err error) *Error {
 // whether it did so within a response, where net/http's error does not tell.
 func (t *trip) endedEarly(err error) error {
 	switch {
+	// HTTP/2, or a transport of the caller's: nothing is known of the connection.
 	case t.conn == nil:
 	case t.conn.Cut(t.turn):
 		return alsoError{err, io.ErrUnexpectedEOF}
+	// A write that came after: what ended the reading is why.
+	case errors.Is(err, net.ErrClosed) && t.conn.ReadError() != nil:
+		return t.conn.ReadError()
 	case t.conn.Over() && !errors.Is(err, io.EOF):
 		return alsoError{err, io.EOF}
 	}
@@ -206,6 +229,9 @@ func conflictingLengths(fields []wire.Field) bool {
 			continue
 		}
 		for value := range strings.SplitSeq(f.Value, ",") {
+			// Equal lengths may be repeated (RFC 9112, section 6.3); of two that
+			// differ nobody can say which frames the body, which is how requests are
+			// smuggled.
 			value = strings.Trim(value, " \t")
 			if found && value != length {
 				return true
@@ -219,6 +245,7 @@ func conflictingLengths(fields []wire.Field) bool {
 // alsoError is an error that is another one too.
 type alsoError struct{ err, also error }
 
+// Error is that of the first: the other is there to be tested for.
 func (e alsoError) Error() string   { return e.err.Error() }
 func (e alsoError) Unwrap() []error { return []error{e.err, e.also} }
 
@@ -238,10 +265,10 @@ func unquoted(err error) error {
 // chain of errors would print the text too.
 type unquotedError struct{ err error }
 
-func (e unquotedError) Error() string        { return withoutQuoted(e.err.Error()) }
-func (e unquotedError) GoString() string     { return e.Error() }
-func (e unquotedError) Is(target error) bool { return errors.Is(e.err, target) }
-func (e unquotedError) As(target any) bool   { return errors.As(e.err, target) }
+func (e unquotedError) Error() string                 { return withoutQuoted(e.err.Error()) }
+func (e unquotedError) Format(f fmt.State, verb rune) { formatText(f, verb, e.Error()) }
+func (e unquotedError) Is(target error) bool          { return errors.Is(e.err, target) }
+func (e unquotedError) As(target any) bool            { return errors.As(e.err, target) }
 
 // withoutQuoted puts dots for what a text has in double quotes, as
 // [strconv.Quote] writes them.
@@ -280,8 +307,10 @@ func (t *trip) maybeSent(err error) bool {
 	// An earlier connection took bytes of it, whatever became of this one.
 	case errors.Is(err, errTooManyResends), t.resends > 0:
 		return true
+	// No connection was there to write to, or none was given the request.
 	case errors.As(err, &dial), errors.Is(err, wire.ErrStale), t.armed.Load() == 0:
 		return false
+	// On HTTP/2 the bytes are not counted by request.
 	case t.conn == nil:
 		return true
 	}
@@ -293,8 +322,11 @@ func dialFailure(d *dialError) *Error {
 	var refused *tunnel.RefusedError
 	var own *Error
 	switch {
+	// An error that is ours already, such as that of a guard, keeps its kind.
+	// It may be one for all requests, such as of a bundle that cannot be read.
 	case errors.As(d.err, &own):
-		return own
+		copied := *own
+		return &copied
 	case errors.As(d.err, &refused):
 		return &Error{kind: ErrProxy, Err: &ProxyRefusedError{
 			StatusCode: refused.StatusCode, Status: refused.Status, Header: refused.Header, Body: refused.Body,
@@ -302,6 +334,8 @@ func dialFailure(d *dialError) *Error {
 	}
 	timeout := isTimeout(d.err)
 	switch d.stage {
+	// Requests has ProxyError for both, but for a time that ran out, which its
+	// caller tests for by ConnectTimeout.
 	case stageProxy, stageTunnel:
 		if timeout {
 			return &Error{kind: ErrConnectTimeout, extra: ErrProxy, Err: d.err, reason: "proxy did not answer in time"}
@@ -349,6 +383,7 @@ func isTLS(err error) bool {
 // bodyFailure is the error of a body that broke off.
 func (t *trip) bodyFailure(err error) error {
 	err = unquoted(err)
+	// In Requests this is ChunkedEncodingError whatever the framing was.
 	e := &Error{kind: ErrChunkedEncoding, Err: err}
 	if own := contextFailure(t.parent); own != nil {
 		e = own
@@ -367,6 +402,7 @@ func (t *trip) bodyFailure(err error) error {
 	if length := t.resp.body.length; e.kind == ErrChunkedEncoding && length > 0 {
 		e.reason = "body broke off after " + itoa(t.resp.body.rawRead) + " of " + itoa(length) + " bytes"
 	}
+	// There was a response: the server had the request.
 	e.Reused, e.MaybeSent = t.reused, true
 	e.Request = t.p
 	return e

@@ -36,6 +36,11 @@ func http2Faults() []faultRow {
 	row := func(id, name, method string, w want, arrivals int, answers ...testserver.Answer2) faultRow {
 		return faultRow{id: id, name: name, run: func(t *testing.T) { testHTTP2(t, method, w, arrivals, answers, nil) }}
 	}
+	watched := func(name string, w want, arrivals int, answer testserver.Answer2) faultRow {
+		return faultRow{id: "F92", name: name, run: func(t *testing.T) {
+			testHTTP2(t, "GET", w, arrivals, []testserver.Answer2{answer}, nil, requests.ReadTimeout(time.Minute))
+		}}
+	}
 	return []faultRow{
 		row("F88", "GOAWAY without us, GET", "GET", fine, 2, unserved),
 		row("F88", "GOAWAY without us, POST", "POST", fine, 2, unserved),
@@ -52,12 +57,15 @@ func http2Faults() []faultRow {
 		row("F92", "CONTINUATION without an end", "GET", broken, -2, testserver.Answer2{Continuations: 5_000}),
 		row("F92", "3 000 interim answers", "GET", fine, 1, testserver.Answer2{Interims: 3_000}),
 		row("F92", "100 000 interim answers", "GET", broken, -2, testserver.Answer2{Interims: 100_000}),
+		// A read timeout has us told of each.
+		watched("3 000 interim answers, watched", fine, 1, testserver.Answer2{Interims: 3_000}),
+		watched("100 000 interim answers, watched", broken, -2, testserver.Answer2{Interims: 100_000}),
 	}
 }
 
 // testHTTP2 sends a request to a server of HTTP/2, which has to see it so
 // often; below zero, at most so often.
-func testHTTP2(t *testing.T, method string, w want, arrivals int, answers []testserver.Answer2, always *testserver.Answer2) {
+func testHTTP2(t *testing.T, method string, w want, arrivals int, answers []testserver.Answer2, always *testserver.Answer2, opts ...requests.Option) {
 	watch := testserver.NewWatch(t)
 	ca, _, config := authority(t)
 	srv := testserver.NewFaults2(t, config, answers...)
@@ -66,7 +74,8 @@ func testHTTP2(t *testing.T, method string, w want, arrivals int, answers []test
 	}
 	s := trusting(ca, nil)
 	start := time.Now()
-	r, err := s.Do(t.Context(), method, srv.URL()+"/fault", append(withBody(method, "body"), requests.TotalTimeout(3*time.Minute))...)
+	opts = append(append(opts, withBody(method, "body")...), requests.TotalTimeout(3*time.Minute))
+	r, err := s.Do(t.Context(), method, srv.URL()+"/fault", opts...)
 	assert.Less(t, time.Since(start), 2*time.Minute)
 	if w.fails() {
 		require.Error(t, err)

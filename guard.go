@@ -1,6 +1,7 @@
 package requests
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -47,6 +48,24 @@ func everything() []netip.Prefix {
 	return []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
 }
 
+// identity is the same text for guards that let the same through, which may use
+// each other's connections, and empty for none. AllowProxy has no part in it: a
+// guard that lets a proxy be used looks at nothing then.
+func (g *Guard) identity() string {
+	switch {
+	case g == nil:
+		return ""
+	case len(g.Allow)+len(g.Ports) == 0: // as with [Untrusted]; it costs nothing
+		return "strict"
+	}
+	return fmt.Sprint(g.Allow, g.Ports)
+}
+
+// clone is a copy that shares nothing with g.
+func (g *Guard) clone() *Guard {
+	return &Guard{Allow: slices.Clone(g.Allow), Ports: slices.Clone(g.Ports), AllowProxy: g.AllowProxy}
+}
+
 // control is the look at the address, for the dialer.
 func (g *Guard) control(_, address string, _ syscall.RawConn) error { return g.check(address) }
 
@@ -70,6 +89,7 @@ func (g *Guard) check(address string) error {
 // checkConn is check for a connection that is there.
 func (g *Guard) checkConn(c net.Conn) error { return g.check(c.RemoteAddr().String()) }
 
+// forbidden is the error of an address that is not let through.
 func forbidden(address, why string) error {
 	return &Error{kind: ErrForbiddenAddress, reason: "address " + quoteName(address) + " " + why}
 }

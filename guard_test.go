@@ -222,6 +222,79 @@ func TestGuardOverLoopback(t *testing.T) {
 	})
 }
 
+// Guards that let the same through share connections, those of [Untrusted] made
+// anew for each call; others share none.
+func TestGuardsShareConnections(t *testing.T) {
+	url := loopServer(t, echoBody)
+	public := "http://8.8.8.8" + url[strings.LastIndexByte(url, ':'):]
+	home := func() *Guard { return &Guard{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}} }
+	port, err := strconv.ParseUint(url[strings.LastIndexByte(url, ':')+1:], 10, 16)
+	require.NoError(t, err)
+	for _, tt := range []struct {
+		name  string
+		url   string
+		opts  func(i int) []Option
+		dials int64
+	}{
+		{"untrusted", public, func(int) []Option { return []Option{Untrusted()} }, 1},
+		{"untrusted with other limits", public, func(i int) []Option { return []Option{Untrusted(), MaxBody(int64(i) + 1<<10)} }, 1},
+		{"equal", url, func(int) []Option { return []Option{Settings{Guard: home()}} }, 1},
+		{"a proxy is nothing to them", url, func(i int) []Option {
+			g := home()
+			g.AllowProxy = i%2 == 0
+			return []Option{Settings{Guard: g}}
+		}, 1},
+		{"other ports", url, func(i int) []Option {
+			g := home()
+			g.Ports = []uint16{uint16(port), uint16(i % 2)}
+			return []Option{Settings{Guard: g}}
+		}, 2},
+		{"guarded and not", url, func(i int) []Option {
+			if i%2 == 0 {
+				return nil
+			}
+			return []Option{Settings{Guard: home()}}
+		}, 2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var dials atomic.Int64
+			s := tlsSession(t, &HTTPAdapter{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+				dials.Add(1)
+				c, err := new(net.Dialer).DialContext(ctx, network, url[len("http://"):])
+				if strings.HasPrefix(address, "8.8.8.8") && err == nil {
+					c = publicConn{c}
+				}
+				return c, err
+			}})
+			for i := range 20 {
+				_, err := s.Get(t.Context(), tt.url, tt.opts(i)...)
+				require.NoError(t, err)
+			}
+			assert.Equal(t, tt.dials, dials.Load())
+		})
+	}
+}
+
+// A guard that was changed after its call neither loosens nor tightens what its
+// equals do.
+func TestGuardIsCopied(t *testing.T) {
+	url := loopServer(t, echoBody)
+	s := tlsSession(t, &HTTPAdapter{})
+	g := new(Guard)
+	_, err := s.Get(t.Context(), url, Settings{Guard: g})
+	require.ErrorIs(t, err, ErrForbiddenAddress)
+	g.Allow = everything()
+	_, err = s.Get(t.Context(), url, Untrusted())
+	require.ErrorIs(t, err, ErrForbiddenAddress)
+	_, err = s.Get(t.Context(), url, Settings{Guard: g})
+	assert.NoError(t, err)
+}
+
+// publicConn is a connection that seems to lead to the public internet.
+type publicConn struct{ net.Conn }
+
+func (publicConn) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(8, 8, 8, 8), Port: 80} }
+
 // A dialer of the caller's is looked after: where it went is what counts.
 func TestGuardAndCallersDialer(t *testing.T) {
 	url := loopServer(t, echoBody)

@@ -33,9 +33,18 @@ type headerField struct {
 	hash  uint32 // of the name in a long list, or zero for not known
 	raw   bool   // value is bytes, sent as they are
 	omit  bool   // the name is to be left out: Python's None
-	bound bool   // a redirect to another origin drops it
+	reach fieldReach
 	state fieldState
 }
+
+// fieldReach is how far a field may go.
+type fieldReach uint8
+
+const (
+	reachAll    fieldReach = iota
+	reachOrigin            // a redirect to another origin drops it
+	reachProxy             // it is for a proxy that forwards the request, and for nobody else
+)
 
 // fieldState is what is known of a field, so that it is looked at once and
 // not each time it is sent.
@@ -176,12 +185,12 @@ func (h *Headers) moveBefore(name, other string) {
 // was given for: a redirect to another scheme, host or port drops it, as it
 // drops Authorization.
 func (h *Headers) SetSecret(name, value string) {
-	h.put(headerField{name: name, value: value, bound: true})
+	h.put(headerField{name: name, value: value, reach: reachOrigin})
 }
 
 // dropBound removes what is bound to an origin that is left.
 func (h *Headers) dropBound() {
-	h.fields = slices.DeleteFunc(h.fields, func(f headerField) bool { return f.bound })
+	h.fields = slices.DeleteFunc(h.fields, func(f headerField) bool { return f.reach == reachOrigin })
 }
 
 // Clone returns a copy that shares nothing with h.
@@ -213,7 +222,7 @@ func (h Headers) String() string {
 func (h Headers) GoString() string { return h.String() }
 
 // Format writes [Headers.String] under every verb.
-func (h Headers) Format(s fmt.State, _ rune) { fmt.Fprint(s, h.String()) }
+func (h Headers) Format(s fmt.State, verb rune) { formatText(s, verb, h.String()) }
 
 // index returns the place of the first field of that name at or after from,
 // or -1. Fields that mark an omission do not count.
@@ -262,6 +271,10 @@ func (h *Headers) put(f headerField) {
 	if at == len(h.fields) {
 		h.fields = append(h.fields, f)
 		return
+	}
+	// A name that was secret stays so, whoever sets it anew.
+	if f.reach == reachAll {
+		f.reach = h.fields[at].reach
 	}
 	h.fields[at] = f
 	if len(h.fields) == at+1 {

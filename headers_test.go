@@ -107,9 +107,10 @@ func TestHeadersCloneSharesNothing(t *testing.T) {
 // No verb shows a value.
 func TestHeadersHideValues(t *testing.T) {
 	h := NewHeaders("Authorization", "secret", "X", "secret")
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d"} {
 		assert.Equal(t, "Headers[Authorization, X]", fmt.Sprintf(verb, h), verb)
 	}
+	assert.Equal(t, `"Headers[Authorization, X]"`, fmt.Sprintf("%q", h))
 	assert.Equal(t, "Headers[Authorization, X]", h.GoString())
 	assert.Equal(t, "Headers[]", Headers{}.String())
 }

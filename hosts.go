@@ -26,8 +26,12 @@ type hostPools struct {
 // use included.
 type hostPool struct {
 	host  string
-	conns map[*wire.Conn]struct{} // guarded by the lock of [hostPools]
+	conns map[pooledConn]struct{} // guarded by the lock of [hostPools]
 }
+
+// pooledConn is a connection that can be told to serve no further request, and
+// to close when those under way are done.
+type pooledConn interface{ Retire() }
 
 // touch notes that host is used.
 func (h *hostPools) touch(host string) {
@@ -45,7 +49,7 @@ func (h *hostPools) touch(host string) {
 // retire closes connections that wait for a request, and has others close
 // when they have served. It is called without the lock, for a connection that
 // closes takes itself out of its pool.
-func retire(conns []*wire.Conn) {
+func retire(conns []pooledConn) {
 	for _, c := range conns {
 		c.Retire()
 	}
@@ -54,7 +58,7 @@ func retire(conns []*wire.Conn) {
 // touchLocked puts a host in front, and pushes out the last ones beyond the
 // limit. It returns their connections, which the caller retires once it has let
 // go of the lock.
-func (h *hostPools) touchLocked(host string) (p *hostPool, retired []*wire.Conn) {
+func (h *hostPools) touchLocked(host string) (p *hostPool, retired []pooledConn) {
 	if e, ok := h.byHost[host]; ok {
 		h.order.MoveToFront(e)
 		p = e.Value.(*hostPool)
@@ -64,7 +68,7 @@ func (h *hostPools) touchLocked(host string) (p *hostPool, retired []*wire.Conn)
 	if h.byHost == nil {
 		h.byHost = map[string]*list.Element{}
 	}
-	p = &hostPool{host: host, conns: map[*wire.Conn]struct{}{}}
+	p = &hostPool{host: host, conns: map[pooledConn]struct{}{}}
 	h.byHost[host] = h.order.PushFront(p)
 	h.newest.Store(&p.host)
 	for h.order.Len() > h.limit {

@@ -146,6 +146,8 @@ func TestWaysToConnect(t *testing.T) {
 		t.Skip("no Unix sockets here")
 	}
 	defer ln.Close()
+	var mu sync.Mutex
+	heads := ""
 	go func() {
 		for {
 			c, err := ln.Accept()
@@ -154,7 +156,11 @@ func TestWaysToConnect(t *testing.T) {
 			}
 			go func() {
 				defer c.Close()
-				_, _ = c.Read(make([]byte, 1<<10))
+				b := make([]byte, 1<<10)
+				n, _ := c.Read(b)
+				mu.Lock()
+				heads += string(b[:n])
+				mu.Unlock()
 				_, _ = c.Write([]byte("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\nunix"))
 			}()
 		}
@@ -164,12 +170,22 @@ func TestWaysToConnect(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, "unix", r.Text())
 	}
+	// A proxy does not count, and its password does not reach the socket.
+	s := tlsSession(t, &HTTPAdapter{UnixSocket: path})
+	withEnviron(s, map[string]string{"http_proxy": "http://user:secret@p.test:1", "all_proxy": "socks5://p.test:1"})
+	r, err := s.Get(t.Context(), "http://whatever.test/x")
+	require.NoError(t, err)
+	assert.Equal(t, "unix", r.Text())
+	mu.Lock()
+	assert.NotContains(t, heads, "Proxy")
+	assert.Contains(t, heads, "GET /x HTTP/1.1")
+	mu.Unlock()
 	_, err = tlsSession(t, &HTTPAdapter{UnixSocket: path + "x"}).Get(t.Context(), "http://whatever.test/x")
 	assert.ErrorIs(t, err, ErrConnection)
 
 	url, _ := countingServer(t)
 	var dialled string
-	r, err := tlsSession(t, &HTTPAdapter{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+	r, err = tlsSession(t, &HTTPAdapter{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 		dialled = network + " " + address
 		return new(net.Dialer).DialContext(ctx, "tcp", strings.TrimPrefix(url, "http://"))
 	}}).Get(t.Context(), "http://a.test/")

@@ -12,19 +12,23 @@ import (
 func encodeJSON(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
+	// Python does not escape for HTML.
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
 		return nil, &Error{kind: ErrInvalidJSON, reason: "JSON value cannot be encoded", Err: err}
 	}
+	// The encoder ends its text with a line feed, which Python's does not.
 	return spaceJSON(bytes.TrimSuffix(b.Bytes(), []byte("\n"))), nil
 }
 
 // spaceJSON turns compact JSON into Python's form.
 func spaceJSON(compact []byte) []byte {
+	// A guess that is enough for most, with a blank for every eighth byte.
 	out := make([]byte, 0, len(compact)+len(compact)/8+16)
 	inString := false
 	for i := 0; i < len(compact); {
 		c := compact[i]
+		// DEL as well: Python escapes all but the printable characters of ASCII.
 		if c >= 0x7f {
 			r, n := utf8.DecodeRune(compact[i:])
 			out = appendEscaped(out, r)
@@ -34,6 +38,7 @@ func spaceJSON(compact []byte) []byte {
 		out = append(out, c)
 		i++
 		switch {
+		// What follows a backslash ends no string.
 		case inString && c == '\\':
 			out = append(out, compact[i])
 			i++
@@ -54,6 +59,8 @@ func appendEscaped(out []byte, r rune) []byte {
 	return appendUnit(out, r)
 }
 
+// appendUnit writes one unit of UTF-16, its hex digits in lower case as
+// Python's.
 func appendUnit(out []byte, u rune) []byte {
 	const hex = "0123456789abcdef"
 	return append(out, '\\', 'u', hex[u>>12&15], hex[u>>8&15], hex[u>>4&15], hex[u&15])

@@ -160,6 +160,24 @@ func TestLimitOfWindows(t *testing.T) {
 	}
 }
 
+// Coded bytes that decode to nothing: here a gzip member of nothing, and padding.
+func TestLimitOfBarrenBodies(t *testing.T) {
+	send := func(n int, opts ...requests.Option) (*requests.Response, error) {
+		const empty = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff" + "\x03\x00" + "\x00\x00\x00\x00\x00\x00\x00\x00"
+		body := empty + strings.Repeat("\x00", n-len(empty))
+		return answerOn(t, new(requests.HTTPAdapter), fmt.Sprintf(
+			"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s", len(body), body), opts...)
+	}
+	for _, opts := range [][]requests.Option{nil, {requests.MaxBody(10)}} {
+		r, err := send(1<<20, opts...)
+		require.NoError(t, err)
+		assert.Empty(t, r.Text())
+		_, err = send(1<<20+1, opts...)
+		require.ErrorIs(t, err, requests.ErrContentDecoding)
+		require.ErrorIs(t, err, coding.ErrBarren)
+	}
+}
+
 func TestLimitOfDraining(t *testing.T) {
 	conns := func(set int64, n int, head string) int {
 		w := newWorld(t)

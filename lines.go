@@ -38,6 +38,8 @@ func (r *Response) Lines(delimiter ...string) iter.Seq2[string, error] {
 		}
 		defer r.closeUnlessLoaded()
 		if r.Encoding != "" {
+			// Encoding decides before the lines are cut, and not for each line by
+			// itself.
 			src = &textReader{src: src, decode: r.textDecoder()}
 		}
 		scanLines(src, strings.Join(delimiter, ""), func(line []byte, err error) bool {
@@ -84,6 +86,8 @@ func (t *textReader) Read(p []byte) (int, error) {
 			return 0, t.err
 		}
 		n, err := t.src.Read(t.in[:])
+		// What a cut character lacks comes with the next read; the end makes it
+		// U+FFFD.
 		t.text = t.decode(t.text[:0], t.in[:n], err == io.EOF)
 		t.rest, t.err = t.text, err
 	}
@@ -109,6 +113,8 @@ func scanLines(src io.Reader, delimiter string, yield func([]byte, error) bool) 
 			if !s.run(yield) {
 				return
 			}
+			// It is for what run leaves: a carriage return, a delimiter, or a line
+			// feed that belongs to the line before.
 			line, ok := s.next()
 			if !ok {
 				break
@@ -185,6 +191,8 @@ func (s *lineScanner) next() ([]byte, bool) {
 		return nil, false
 	}
 	line := s.buf[s.from:at]
+	// The line feed of \r\n may not have come yet, and the line is not held back
+	// for it.
 	s.skipLF = width == 1 && len(s.delim) == 0 && s.buf[at] == '\r'
 	s.from = at + width
 	s.seen = s.from
@@ -201,6 +209,8 @@ func (s *lineScanner) find() (at, width int) {
 		s.seen = max(s.seen, s.to-len(s.delim)+1) // the delimiter may be cut
 		return -1, 0
 	}
+	// Each byte is searched once for each end: without the notes a window of \r
+	// alone would be searched for \n again at each of them.
 	if s.lf < s.seen {
 		s.lf = s.seen + indexOrEnd(window, '\n')
 	}
@@ -229,6 +239,7 @@ func (s *lineScanner) fill(src io.Reader) error {
 		return s.err
 	}
 	if s.from > 0 {
+		// Lines that were handed out lie before from, and are no longer valid.
 		copy(s.buf, s.buf[s.from:s.to])
 		s.to -= s.from
 		s.seen -= s.from
@@ -237,6 +248,7 @@ func (s *lineScanner) fill(src io.Reader) error {
 	if s.to == len(s.buf) || s.filled && len(s.buf) < maxLineWindow {
 		s.buf = append(s.buf, make([]byte, len(s.buf))...)
 	}
+	// The notes were of the bytes before: there are more now.
 	s.lf, s.cr = -1, -1
 	for {
 		n, err := src.Read(s.buf[s.to:])

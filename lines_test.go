@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-9ea40bd3/requests/internal/testserver"
 )
 
 // slowLines is what LineBytes has to give, byte by byte.
@@ -153,6 +155,7 @@ func fastLines(data, delimiter string) []string {
 // The work is linear in the body, whatever it looks like: none of these ends
 // in time if every read looks at all that came before.
 func TestLineBytesIsLinear(t *testing.T) {
+	testserver.Timed(t)
 	const size = 8 << 20
 	tests := []struct {
 		name      string

@@ -17,6 +17,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-9ea40bd3/requests/internal/testserver"
 )
 
 const mib = 1 << 20
@@ -31,7 +33,7 @@ const (
 // memorySize is n bytes, or less in a short run and under the race detector,
 // which makes each byte dear and adds nothing to the count of them.
 func memorySize(n int64) int64 {
-	if testing.Short() || raceEnabled {
+	if testing.Short() || testserver.RaceDetector() {
 		return n / 16
 	}
 	return n

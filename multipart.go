@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 )
 
@@ -24,19 +25,42 @@ type Part struct {
 	// them nothing is used.
 	Headers Headers
 	// Content is streamed when the request is sent. A nil Content leaves the
-	// part out.
+	// part out. Several parts may have one, or be of one reader, where it can
+	// seek: each is sent from where the reader stood when its payload was made.
+	// Of a reader that cannot, only one part can be made; another is an
+	// [ErrUnrewindableBody] of preparing.
 	Content *Payload
 }
 
 // FilePart is the file at path under its base name. It is opened each time
-// it is sent, and closed after. A path that is no regular file has no length.
+// it is sent, and closed after. A path that is no regular file has no length,
+// and neither has a file that is said to be empty and is not, as in /proc. Any
+// other that gives more or less than its size ends the request with an error.
 func FilePart(field, path string) Part {
-	length := int64(unknownLength)
-	if fi, err := os.Stat(path); err == nil && fi.Mode().IsRegular() {
-		length = fi.Size()
-	}
 	open := func() (io.ReadCloser, error) { return openFile(path) }
-	return Part{Field: field, FileName: filepath.Base(path), Content: FuncPayload(open, length)}
+	return Part{Field: field, FileName: filepath.Base(path), Content: FuncPayload(open, fileLength(path))}
+}
+
+// fileLength is the length of the file at path, or unknownLength.
+func fileLength(path string) int64 {
+	fi, err := os.Stat(path)
+	if err != nil || !fi.Mode().IsRegular() || fi.Size() == 0 && givesBytes(path) {
+		return unknownLength
+	}
+	return fi.Size()
+}
+
+// givesBytes reports whether a file that is said to be empty has content: those
+// that a kernel makes up when they are read have no size.
+func givesBytes(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var one [1]byte
+	n, _ := f.Read(one[:])
+	return n > 0
 }
 
 // newBoundary returns 32 hexadecimal digits, as urllib3 makes them.
@@ -52,6 +76,9 @@ func newBoundary() (string, error) {
 // before the body is sent. Its length is known where that of each file is,
 // and it can be sent again where each file can.
 func multipartPayload(boundary string, form Fields, files []Part) (*Payload, error) {
+	if err := checkSharedReaders(files); err != nil {
+		return nil, err
+	}
 	m := &multipart{}
 	for _, f := range form {
 		if f.Omit {
@@ -70,11 +97,30 @@ func multipartPayload(boundary string, form Fields, files []Part) (*Payload, err
 			return nil, err
 		}
 		m.text("--" + boundary + "\r\n" + head + "\r\n")
+		// Not read yet: it is opened when its turn comes.
 		m.segments = append(m.segments, f.Content)
 		m.text("\r\n")
 	}
 	m.text("--" + boundary + "--\r\n")
 	return m.payload(), nil
+}
+
+// checkSharedReaders refuses parts of one reader that can be read only once: the
+// first would have all, and the others nothing. Requests sends them empty.
+func checkSharedReaders(files []Part) error {
+	seen := map[io.Reader]struct{}{}
+	for i := range files {
+		p := files[i].Content
+		// Others than pointers may be equal and read apart, or not comparable.
+		if p.Replayable() || reflect.ValueOf(p.reader).Kind() != reflect.Pointer {
+			continue
+		}
+		if _, again := seen[p.reader]; again {
+			return &Error{kind: ErrUnrewindableBody, reason: "two parts read one reader, which can be read only once"}
+		}
+		seen[p.reader] = struct{}{}
+	}
+	return nil
 }
 
 // multipart is a body of texts and files one after the other.
@@ -85,6 +131,7 @@ type multipart struct {
 // text appends s, to the text before where there is one.
 func (m *multipart) text(s string) {
 	if n := len(m.segments); n > 0 && m.segments[n-1].inMem && m.segments[n-1].blocks {
+		// One allocation less for a form without files, which becomes one text.
 		last := m.segments[n-1]
 		last.data = append(last.data, s...)
 		last.length = int64(len(last.data))
@@ -116,10 +163,12 @@ func (m *multipart) payload() *Payload {
 		p.opener = m.open
 		return p
 	}
+	// A segment that can be read once makes the whole such a body.
 	p.reader = &lazyReader{open: m.open}
 	return p
 }
 
+// open begins the body anew; each reader goes through the segments by itself.
 func (m *multipart) open() (io.ReadCloser, error) {
 	return &multipartReader{rest: m.segments}, nil
 }
@@ -176,6 +225,7 @@ func (r *multipartReader) Read(b []byte) (int, error) {
 			if r.left > 0 {
 				return n, bodyLengthError("file of a multipart body is " + itoa(r.left) + " bytes shorter than it was")
 			}
+			// At once, so that no more than one file is open at a time.
 			err = r.cur.Close()
 			r.cur = nil
 		}
@@ -185,6 +235,7 @@ func (r *multipartReader) Read(b []byte) (int, error) {
 	}
 }
 
+// Close closes the segment under way; the others are not open.
 func (r *multipartReader) Close() error {
 	if r.cur == nil {
 		return nil
@@ -192,6 +243,7 @@ func (r *multipartReader) Close() error {
 	return r.cur.Close()
 }
 
+// bodyLengthError is the error of a file that changed while it was sent.
 func bodyLengthError(reason string) error {
 	return &Error{kind: ErrRequest, reason: reason}
 }
@@ -209,12 +261,14 @@ func (p *Part) head() (string, error) {
 		b.WriteString("; " + formParam("filename", p.FileName))
 	}
 	b.WriteString("\r\n")
+	// The part is the caller's, and may be sent again.
 	headers := p.Headers.Clone()
 	headers.Del("Content-Disposition")
 	if p.ContentType != "" {
 		headers.Del("Content-Type")
 		headers.fields = append([]headerField{{name: "Content-Type", value: p.ContentType}}, headers.fields...)
 	}
+	// A line end in a header would begin a part of somebody else's making.
 	if err := checkHeaders(&headers); err != nil {
 		return "", err
 	}
@@ -223,6 +277,7 @@ func (p *Part) head() (string, error) {
 		if i < 0 || headers.fields[i].name != first {
 			continue // in another spelling it is one of the others to urllib3
 		}
+		// urllib3 leaves out a header without a value.
 		if headers.fields[i].value != "" {
 			b.WriteString(first + ": " + headers.fields[i].value + "\r\n")
 		}
@@ -248,5 +303,7 @@ func escapeForm(value string) string {
 	if !strings.ContainsAny(value, "\"\r\n") {
 		return value
 	}
+	// As HTML has it for form-data, and urllib3 with it. A backslash stays as it
+	// is.
 	return strings.NewReplacer(`"`, "%22", "\r", "%0D", "\n", "%0A").Replace(value)
 }

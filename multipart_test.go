@@ -18,6 +18,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-9ea40bd3/requests/internal/testserver"
 )
 
 // echoBody answers with the body of the request.
@@ -279,6 +281,90 @@ func TestMultipartFileChangesSize(t *testing.T) {
 	}
 }
 
+// Parts of one reader that can seek are each sent in full, the first time and
+// any other.
+func TestMultipartSharesReader(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	require.NoError(t, os.WriteFile(path, []byte("0123456789"), 0o600))
+	file, err := os.Open(path)
+	require.NoError(t, err)
+	defer file.Close()
+	payload := NewPayload(strings.NewReader("one payload"))
+	tests := []struct {
+		name string
+		a, b *Payload
+		want [2]string
+	}{
+		{"file", NewPayload(file), NewPayload(movedTo(file, 4)), [2]string{"0123456789", "456789"}},
+		{"payload", payload, payload, [2]string{"one payload", "one payload"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var got [2]string
+			url := loopServer(t, func(_ http.ResponseWriter, r *http.Request) { got = [2]string{partOf(r, "a"), partOf(r, "b")} })
+			files := Files(Part{Field: "a", Content: tt.a}, Part{Field: "b", Content: tt.b})
+			for range 2 {
+				_, err := loopSession(t).Post(t.Context(), url, files)
+				require.NoError(t, err)
+				assert.Equal(t, tt.want, got)
+			}
+		})
+	}
+}
+
+// partOf is the content of a file that came with a request.
+func partOf(r *http.Request, field string) string {
+	f, _, err := r.FormFile(field)
+	if err != nil {
+		return err.Error()
+	}
+	defer f.Close()
+	b, _ := io.ReadAll(f)
+	return string(b)
+}
+
+// A reader that can be read once has content for one part.
+func TestMultipartRefusesSharedReader(t *testing.T) {
+	src := &pieceReader{pieces: []string{"once"}, err: io.EOF}
+	once := NewPayload(src)
+	apart := func() *Payload { return NewPayload(onlyReader{strings.NewReader("x")}) }
+	for name, tt := range map[string]struct {
+		a, b *Payload
+		err  error
+	}{
+		"one reader":  {NewPayload(src), NewPayload(src), ErrUnrewindableBody},
+		"one payload": {once, once, ErrUnrewindableBody},
+		"two":         {apart(), apart(), nil},
+		"left out":    {once, nil, nil},
+	} {
+		_, err := NewRequest("POST", "http://a.test/", Files(Part{Field: "a", Content: tt.a}, Part{Field: "b", Content: tt.b})).
+			Prepare(t.Context())
+		assert.ErrorIs(t, err, tt.err, name)
+	}
+	assert.Len(t, src.pieces, 1, "nothing was read")
+}
+
+// A file that is said to be empty and is not has no length; one that is empty
+// has.
+func TestFilePartOfNoSize(t *testing.T) {
+	empty := filepath.Join(t.TempDir(), "empty")
+	require.NoError(t, os.WriteFile(empty, nil, 0o600))
+	assert.Zero(t, FilePart("f", empty).Content.Len())
+	assert.EqualValues(t, unknownLength, FilePart("f", filepath.Join(empty, "nothing")).Content.Len())
+
+	const made = "/proc/version"
+	want, err := os.ReadFile(made)
+	if err != nil {
+		t.Skip("there is no file without a size")
+	}
+	assert.EqualValues(t, unknownLength, FilePart("f", made).Content.Len())
+	var got string
+	url := loopServer(t, func(_ http.ResponseWriter, r *http.Request) { got = partOf(r, "f") })
+	_, err = loopSession(t).Post(t.Context(), url, FilePath("f", made))
+	require.NoError(t, err)
+	assert.Equal(t, string(want), got)
+}
+
 func TestMultipartSourceFails(t *testing.T) {
 	url := loopServer(t, echoBody)
 	open := func() (io.ReadCloser, error) { return nil, errBoom }
@@ -345,7 +431,7 @@ func (g *generated) Read(p []byte) (int, error) {
 // A part is streamed: a file larger than any memory we would want to use.
 func TestMultipartIsStreamed(t *testing.T) {
 	size := int64(1 << 30)
-	if testing.Short() || raceEnabled {
+	if testing.Short() || testserver.RaceDetector() {
 		size = 64 << 20
 	}
 	var received atomic.Int64

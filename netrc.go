@@ -30,6 +30,7 @@ func (e *environment) netrc(host string) (user, password string, ok bool) {
 	if !ok {
 		return "", "", false
 	}
+	// As in Requests, where an account stands in for a login that is missing.
 	if entry.Login == "" {
 		entry.Login = entry.Account
 	}
@@ -38,6 +39,8 @@ func (e *environment) netrc(host string) (user, password string, ok bool) {
 
 // netrcText returns the text of the file that counts, if there is one.
 func (e *environment) netrcText() (string, bool) {
+	// A variable that is set and empty names no file, and the usual ones are not
+	// looked for either.
 	if path, set := e.get("NETRC"); set {
 		if path == "" {
 			return "", false
@@ -49,6 +52,7 @@ func (e *environment) netrcText() (string, bool) {
 	if home == "" {
 		return "", false
 	}
+	// Every request without auth comes here, and nearly no home has such a file.
 	known, now := e.homeNetrc(home), time.Now()
 	if known.absent.rests(now) {
 		return "", false
@@ -91,6 +95,7 @@ func readNetrc(path string) (text string, found, ok bool) {
 	if err != nil {
 		return "", false, false
 	}
+	// A pipe or a device could hold up the request, or never end.
 	if fi.Size() > maxNetrc || !fi.Mode().IsRegular() {
 		return "", true, false
 	}

@@ -85,6 +85,8 @@ func (r *Request) fail(err error) {
 	}
 }
 
+// invalidOption is an error about how the package is used. Its text must hold
+// no value of an option, which may be a secret.
 func invalidOption(format string, args ...any) error {
 	return &Error{kind: ErrInvalidOption, reason: fmt.Sprintf(format, args...)}
 }
@@ -103,6 +105,8 @@ func (o withoutOption) label() optionLabel {
 	return l
 }
 
+// fill leaves out each of the options. Leaving out Without itself would be to
+// set what its options hold, which nobody can mean.
 func (o withoutOption) fill(r *Request, omit bool) error {
 	if omit {
 		return invalidOption("Without cannot be left out")
@@ -124,12 +128,13 @@ func (o withoutOption) fill(r *Request, omit bool) error {
 // pairOption is the option of a name and a value: one allocation, since most
 // calls have several.
 type pairOption struct {
-	kind  pairKind
-	key   string
-	value string
-	more  []string
+	kind  pairKind // what it sets
+	key   string   // the name
+	value string   // the value, where there is one
+	more  []string // the values, where their number is not one; else nil
 }
 
+// pairKind is what a pairOption sets.
 type pairKind uint8
 
 const (
@@ -164,6 +169,8 @@ func (o *pairOption) label() optionLabel {
 	return l
 }
 
+// fill sets headers and proxies, where the later one wins, and adds everything
+// else.
 func (o *pairOption) fill(r *Request, omit bool) error {
 	if omit {
 		o.leaveOut(r)
@@ -181,6 +188,8 @@ func (o *pairOption) fill(r *Request, omit bool) error {
 	case pairSecret:
 		r.Headers.SetSecret(o.key, o.value)
 	case pairCookie:
+		// No domain: like a cookie of the cookies argument in Requests, it goes to
+		// the host that the call is for.
 		r.Cookies = append(r.Cookies, &http.Cookie{Name: o.key, Value: o.value, Path: "/"})
 	case pairProxy:
 		r.setProxy(o.key, o.value)
@@ -190,13 +199,11 @@ func (o *pairOption) fill(r *Request, omit bool) error {
 
 // setProxy sets one proxy in a copy of the map, which may be shared.
 func (r *Request) setProxy(key, url string) {
-	r.Proxies = maps.Clone(r.Proxies)
-	if r.Proxies == nil {
-		r.Proxies = ProxyMap{}
-	}
-	r.Proxies[key] = url
+	r.Proxies = r.Proxies.with(key, url)
 }
 
+// addTo adds a field for each value. No values at all are a field that is left
+// out.
 func (o *pairOption) addTo(fs *Fields) {
 	if o.more == nil {
 		*fs = append(*fs, Field{Name: o.key, Value: o.value})
@@ -209,12 +216,13 @@ func (o *pairOption) addTo(fs *Fields) {
 func (o *pairOption) leaveOut(r *Request) {
 	switch o.kind {
 	case pairParam:
-		r.Params.Add(o.key)
+		omitField(&r.Params, o.key)
 	case pairForm:
-		r.Form.Add(o.key)
+		omitField(&r.Form, o.key)
 	case pairHeader, pairHeaderBytes, pairSecret:
 		r.Headers.Omit(o.key)
 	case pairCookie:
+		// To the jar a negative age is a cookie that must not be sent.
 		r.Cookies = append(r.Cookies, &http.Cookie{Name: o.key, MaxAge: -1})
 	case pairProxy:
 		r.setProxy(o.key, proxyOmitted)
@@ -232,13 +240,25 @@ func newPair(kind pairKind, key string, values []string) Option {
 	if len(values) == 1 {
 		return &pairOption{kind: kind, key: key, value: values[0]}
 	}
+	// Copied, and never nil: an empty list is told from a single value by that.
 	return &pairOption{kind: kind, key: key, more: append([]string{}, values...)}
 }
 
-// omitAll marks the names of fs as ones to be left out.
+// omitField leaves out a name: what was given before, and what the session has.
+func omitField(dst *Fields, name string) {
+	kept := make(Fields, 0, len(*dst)+1) // the caller may hold the other
+	for _, f := range *dst {
+		if f.Name != name {
+			kept = append(kept, f)
+		}
+	}
+	*dst = append(kept, Field{Name: name, Omit: true})
+}
+
+// omitAll leaves out the names of fs.
 func omitAll(dst *Fields, fs Fields) {
 	for _, f := range fs {
-		dst.Add(f.Name)
+		omitField(dst, f.Name)
 	}
 }
 
@@ -246,11 +266,15 @@ func omitAll(dst *Fields, fs Fields) {
 type jsonOption struct{ value any }
 
 // String names the option, and not its value.
-func (o *jsonOption) String() string   { return o.label().is }
+func (o *jsonOption) String() string { return o.label().is }
+
+// GoString is the same: %#v would print the value.
 func (o *jsonOption) GoString() string { return o.label().is }
 
+// label implements [Option]: a session has no body.
 func (o *jsonOption) label() optionLabel { return optionLabel{is: "JSON", at: scopeRequest} }
 
+// fill keeps the value as it is; it is encoded when the request is prepared.
 func (o *jsonOption) fill(r *Request, omit bool) error {
 	r.JSON = o.value
 	if omit {
@@ -267,13 +291,18 @@ type authOption struct {
 }
 
 // String names the option, and not its value.
-func (o *authOption) String() string   { return o.is }
+func (o *authOption) String() string { return o.is }
+
+// GoString is the same: %#v would print the password.
 func (o *authOption) GoString() string { return o.is }
 
+// label implements [Option].
 func (o *authOption) label() optionLabel {
 	return optionLabel{is: o.is, at: scopeSession | scopeRequest}
 }
 
+// fill sets the auth. To leave it out is to keep netrc and the URL from giving
+// one, too, as [NoAuth] does.
 func (o *authOption) fill(r *Request, omit bool) error {
 	switch {
 	case omit:
@@ -289,17 +318,19 @@ func (o *authOption) fill(r *Request, omit bool) error {
 // timeoutOption sets one limit, or the two of [Timeout]. It keeps the duration
 // that the limits point to.
 type timeoutOption struct {
-	is                   string
-	d                    time.Duration
-	connect, read, total bool
+	is                   string        // the function that was called
+	d                    time.Duration // zero waits for ever
+	connect, read, total bool          // which limits it sets
 }
 
+// label implements [Option].
 func (o *timeoutOption) label() optionLabel { return optionLabel{is: o.is, at: scopeAny} }
 
 // fill points the limits at the option's own duration, which nobody changes. To
 // leave one out is to wait for ever.
 func (o *timeoutOption) fill(r *Request, omit bool) error {
 	if omit {
+		// Zero, and not nil: nil would inherit the session's limit.
 		o.set(&r.Timeouts, new(time.Duration))
 		return nil
 	}
@@ -310,6 +341,7 @@ func (o *timeoutOption) fill(r *Request, omit bool) error {
 	return nil
 }
 
+// set points the limits that the option is for at d.
 func (o *timeoutOption) set(t *Timeouts, d *time.Duration) {
 	if o.connect {
 		t.Connect = d
@@ -325,8 +357,10 @@ func (o *timeoutOption) set(t *Timeouts, d *time.Duration) {
 // streamOption is empty, so that making one costs nothing.
 type streamOption struct{}
 
+// label implements [Option].
 func (streamOption) label() optionLabel { return optionLabel{is: "Stream", at: scopeAny} }
 
+// fill sets false where it is left out, which wins over a session that streams.
 func (streamOption) fill(r *Request, omit bool) error {
 	r.Stream = new(!omit)
 	return nil
@@ -342,14 +376,16 @@ func checkHooks(option string, hooks []Hook) error {
 
 // funcOption is an option made of two functions.
 type funcOption struct {
-	is    string
-	at    scope
-	set   func(*Request) error
-	unset func(*Request)
+	is    string               // the function that made the option
+	at    scope                // where it may stand
+	set   func(*Request) error // fills it in
+	unset func(*Request)       // leaves it out
 }
 
+// label implements [Option].
 func (o *funcOption) label() optionLabel { return optionLabel{is: o.is, at: o.at} }
 
+// fill calls one of the two functions.
 func (o *funcOption) fill(r *Request, omit bool) error {
 	if omit {
 		o.unset(r)
@@ -367,8 +403,11 @@ func setting(name string, set, unset func(*Settings)) *funcOption {
 	}
 }
 
+// label implements [Option].
 func (s Settings) label() optionLabel { return optionLabel{is: "Settings", at: scopeAny} }
 
+// fill sets what is set in s. Proxies add up by name, in a map of their own:
+// the one that was there may be shared with a session.
 func (s Settings) fill(r *Request, omit bool) error {
 	if omit {
 		return invalidOption("Settings cannot be left out as a whole")
@@ -382,6 +421,6 @@ func (s Settings) fill(r *Request, omit bool) error {
 		maps.Copy(proxies, s.Proxies)
 	}
 	r.Settings = mergeSettings(r.Settings, s)
-	r.Proxies = proxies
+	r.Proxies, r.environment = proxies, s.environment
 	return nil
 }

@@ -65,7 +65,8 @@ func HeaderBytes(name string, value []byte) Option {
 
 // SecretHeader sets a header that stays with the origin of the URL that it is
 // sent to: a redirect elsewhere does not take it along, as it does other
-// headers in Requests. It is for keys and tokens such as X-Api-Key.
+// headers in Requests. It is for keys and tokens such as X-Api-Key. Set anew by
+// whatever means, in a call or in an auth, the name stays secret.
 func SecretHeader(name, value string) Option {
 	return &pairOption{kind: pairSecret, key: name, value: value}
 }

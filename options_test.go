@@ -434,3 +434,34 @@ func TestFilePathIsOpenedWhenSent(t *testing.T) {
 	_, err = io.ReadAll(rc)
 	assert.True(t, errors.Is(err, os.ErrNotExist), "%v", err)
 }
+
+// Without undoes what came before it, and what comes after it stands.
+func TestWithoutOfFields(t *testing.T) {
+	tests := []struct {
+		name        string
+		session     []Option
+		call        []Option
+		query, form string
+	}{
+		{"param", nil, []Option{Param("a", "1", "2"), Param("b", "3"), Without(Param("a"))}, "b=3", ""},
+		{"params", nil, []Option{Params(Pairs("a", "1", "b", "3")), Without(Params(Pairs("a", "")))}, "b=3", ""},
+		{"then again", nil, []Option{Param("a", "1"), Without(Param("a")), Param("a", "2")}, "a=2", ""},
+		{"of the session", []Option{Param("a", "1"), Param("b", "2"), Without(Param("a"))}, nil, "b=2", ""},
+		{"of both", []Option{Param("a", "1")}, []Option{Param("a", "2"), Without(Param("a"))}, "", ""},
+		{"form", nil, []Option{Form("a", "1"), Form("b", "2"), Without(Form("a"))}, "", "b=2"},
+		{"form fields", nil, []Option{FormFields(Pairs("a", "1", "b", "2")), Without(FormFields(Pairs("a", "")))}, "", "b=2"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p, err := NewSession(tt.session...).Prepare(t.Context(), NewRequest("POST", "http://a.test/", tt.call...))
+			require.NoError(t, err)
+			_, query, _ := strings.Cut(p.URL, "?")
+			assert.Equal(t, tt.query, query)
+			form, _ := p.Body.Bytes()
+			assert.Equal(t, tt.form, string(form))
+		})
+	}
+	given := Pairs("a", "1", "b", "2")
+	NewRequest("GET", "http://a.test/", Params(given), Without(Param("a")))
+	assert.Equal(t, Pairs("a", "1", "b", "2"), given, "the caller's fields were changed")
+}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,7 +18,7 @@ import (
 // be changed before it is sent. It belongs to one Send at a time, and may be
 // sent again where its body can be.
 type PreparedRequest struct {
-	// Method is in upper case.
+	// Method is in upper case. Where it is empty Send makes it GET.
 	Method string
 	// URL is quoted and complete; its fragment is not sent.
 	URL string
@@ -28,7 +29,7 @@ type PreparedRequest struct {
 	// [PreparedRequest.SetBody], which keeps the headers in step: a
 	// Content-Length that disagrees is an error of Send's.
 	Body *Payload
-	// Hooks run on each response.
+	// Hooks run on each response: those that the auth added, then the others.
 	Hooks []Hook
 
 	target  uri.URL        // of URL, while their texts agree
@@ -36,13 +37,14 @@ type PreparedRequest struct {
 	cookies []*http.Cookie // the caller's, of this call
 	since   uint64         // where the jar stood when they were given
 	host    string         // of the URL that the caller gave: whose are cookies
+	home    *uri.URL       // what auth was applied for, where redirects led from there; else nil
 
 	room [usualFields]headerField // of Headers, as long as they fit
 
-	redirected    bool // it follows another request, by a redirect
-	authLast      bool // Authorization is a redirect's, and comes after the proxy's
-	answers       int  // to challenges
-	staleAnswered bool // one of them was to a stale nonce, which is once allowed
+	redirected bool // it follows another request, by a redirect
+	authLast   bool // Authorization is a redirect's, and comes after the proxy's
+
+	digest digestTurn // with the origin
 }
 
 // Prepare makes the request ready to send, by itself: no session's state and
@@ -62,7 +64,7 @@ func (p *PreparedRequest) prepare(ctx context.Context, r *Request, headers Heade
 	if r.err != nil {
 		return r.err
 	}
-	err := p.prepareMethod(r.Method)
+	err := p.prepareMethod(r.Method, r.exactMethod)
 	if err == nil {
 		err = p.prepareURL(r)
 	}
@@ -85,16 +87,36 @@ func (p *PreparedRequest) prepare(ctx context.Context, r *Request, headers Heade
 	return inRequest(p, "prepare", err)
 }
 
-// prepareMethod takes any token, in upper case as Requests sends it. What is no
+// prepareMethod takes any token, in upper case as Requests sends it unless it is
+// to stay exactly as it is. What is no
 // token could end the request line early and begin another request.
-func (p *PreparedRequest) prepareMethod(method string) error {
+func (p *PreparedRequest) prepareMethod(method string, exact bool) error {
 	if method == "" {
 		method = http.MethodGet
 	}
+	if err := checkMethod(method); err != nil {
+		return err
+	}
+	if !exact {
+		method = strings.ToUpper(method)
+	}
+	p.Method = method
+	return nil
+}
+
+// resolveMethod is prepareMethod for a request that is about to be sent: it may
+// have been changed since, or made by hand.
+func (p *PreparedRequest) resolveMethod() error {
+	if p.Method == "" {
+		p.Method = http.MethodGet
+	}
+	return checkMethod(p.Method)
+}
+
+func checkMethod(method string) error {
 	if !isToken(method) {
 		return invalidOption("method %s is no token", quoteName(method))
 	}
-	p.Method = strings.ToUpper(method)
 	return nil
 }
 
@@ -309,12 +331,19 @@ func (p *PreparedRequest) prepareAuth(ctx context.Context, r *Request) error {
 }
 
 // prepareHooks comes last, as in Requests: no hook sees a request that could not
-// be prepared.
+// be prepared, and those that the auth has added go first. The slice is p's own.
 func (p *PreparedRequest) prepareHooks(hooks, extra []Hook) {
-	p.Hooks = hooks
-	if len(extra) > 0 {
-		p.Hooks = append(append([]Hook(nil), p.Hooks...), extra...)
+	p.Hooks = slices.Concat(p.Hooks, hooks, extra)
+}
+
+// showsAuth reports whether the auth is shown responses: not those of an origin
+// that a redirect would take its credentials from. Digest sees to that by
+// itself.
+func (p *PreparedRequest) showsAuth() bool {
+	if _, bound := p.auth.(*Digest); bound || p.home == nil {
+		return true
 	}
+	return !stripsAuth(*p.home, p.target)
 }
 
 // Copy returns a copy that shares only the body.
@@ -322,6 +351,7 @@ func (p *PreparedRequest) Copy() *PreparedRequest {
 	// The headers may lie in p.room, which the copy has a place for of its own.
 	q := *p
 	q.Headers = p.Headers.cloneIn(q.room[:])
+	q.Hooks = slices.Clone(p.Hooks)
 	return &q
 }
 
@@ -344,4 +374,5 @@ func (p *PreparedRequest) GoString() string { return p.String() }
 // LogValue is [PreparedRequest.String], for [log/slog].
 func (p *PreparedRequest) LogValue() slog.Value { return slog.StringValue(p.String()) }
 
+// itoa writes a number in decimal.
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }

@@ -200,6 +200,59 @@ func TestPreparedCopy(t *testing.T) {
 	assert.Same(t, p.Body, q.Body)
 }
 
+// The method is looked at again when a request is sent: it may have been
+// changed, or never been prepared.
+func TestSendChecksMethod(t *testing.T) {
+	for _, tt := range []struct{ method, want string }{
+		{"", "GET"},
+		{"get", "get"}, // as it is: only preparing changes the case
+		{"A B", ""},
+		{"GET\r\nX: 1", ""},
+		{"é", ""},
+	} {
+		var got []string
+		note := func(r *http.Request) { got = append(got, r.Method) }
+		url := loopServer(t, func(_ http.ResponseWriter, r *http.Request) { note(r) })
+		s := loopSession(t)
+		s.Mount("own://", cannedAdapter(func(_ context.Context, p *PreparedRequest, _ Settings) (*Response, error) {
+			got = append(got, p.Method)
+			return NewResponse(p, 200, "", Headers{}, nil), nil
+		}))
+		bare := func(url string) *PreparedRequest { return &PreparedRequest{Method: tt.method, URL: url} }
+		send := map[string]func() error{
+			"session": func() error { _, err := s.Send(t.Context(), bare(url)); return err },
+			"adapter": func() error {
+				a := new(HTTPAdapter)
+				defer a.Close()
+				r, err := a.Send(t.Context(), bare(url), Settings{})
+				if err == nil {
+					err = r.Close()
+				}
+				return err
+			},
+			"other adapter": func() error { _, err := s.Send(t.Context(), bare("own://x")); return err },
+			"auth": func() error {
+				_, err := s.Post(t.Context(), url, Auth(AuthFunc(func(_ context.Context, p *PreparedRequest) error {
+					p.Method = tt.method
+					return nil
+				})))
+				return err
+			},
+		}
+		for name, send := range send {
+			got = nil
+			err := send()
+			if tt.want == "" {
+				require.ErrorIs(t, err, ErrInvalidOption, "%s %q", name, tt.method)
+				assert.Empty(t, got, "%s %q", name, tt.method)
+				continue
+			}
+			require.NoError(t, err, "%s %q", name, tt.method)
+			assert.Equal(t, []string{tt.want}, got, "%s %q", name, tt.method)
+		}
+	}
+}
+
 // What the caller changes after preparing is what is sent.
 func TestChangedPreparedRequestIsSent(t *testing.T) {
 	var got string

@@ -2,7 +2,7 @@ package requests
 
 import (
 	"fmt"
-	"io"
+	"log/slog"
 	"maps"
 	"net/netip"
 	"slices"
@@ -28,8 +28,8 @@ import (
 // which the proxies of the environment are not used, in place of the variable of
 // that name. It does not concern the proxies of this map.
 //
-// Printing a ProxyMap leaves out users and passwords, but see that it is not
-// written by other means, such as JSON. It is a map like any other: reading it
+// Printing or logging a ProxyMap leaves out users and passwords, but encoding it
+// does not, such as within a struct that is written as JSON. It is a map like any other: reading it
 // concurrently is fine, and nobody changes a map given to this package.
 //
 // The rules are those of the proxies argument of Requests.
@@ -72,9 +72,11 @@ func (m ProxyMap) Format(f fmt.State, verb rune) {
 	if verb == 'v' && f.Flag('#') {
 		text = m.GoString()
 	}
-	// A failing writer is for the owner of f to notice.
-	_, _ = io.WriteString(f, text)
+	formatText(f, verb, text)
 }
+
+// LogValue is [ProxyMap.String], for [log/slog].
+func (m ProxyMap) LogValue() slog.Value { return slog.StringValue(m.String()) }
 
 // redactProxy replaces the user and password of a proxy's URL. Since the value
 // may be malformed, with a slash or an at sign in the password, all that stands
@@ -141,6 +143,10 @@ type proxyRules struct {
 	// sessionNoProxy makes the session's no_proxy count where the call has none.
 	// Requests reads it when a prepared request is sent, and for no verb.
 	sessionNoProxy bool
+
+	// sent has the session's proxies go before the environment's, which fills in
+	// the URL's scheme alone: ENV-3, of a prepared request that is sent.
+	sent bool
 }
 
 // merge returns one new map of the proxies that count for a host: for each key
@@ -149,16 +155,40 @@ type proxyRules struct {
 // the environment's for the scheme. The port is the one written in the URL, or
 // empty. The key no_proxy is the caller's alone. It is to be asked again for
 // each hop of a redirect.
-func (r proxyRules) merge(host, port string) ProxyMap {
+func (r proxyRules) merge(scheme, host, port string) ProxyMap {
 	merged := ProxyMap{}
 	maps.Copy(merged, r.session)
-	for key, value := range r.environment(host, port) {
+	env := r.environment(host, port)
+	if r.sent {
+		env = env.only(scheme)
+		maps.Copy(env, r.session)
+	}
+	for key, value := range env {
 		if key != noProxyKey {
 			merged[key] = value
 		}
 	}
 	maps.Copy(merged, r.call)
 	return merged
+}
+
+// with is a copy of m in which key has a value.
+func (m ProxyMap) with(key, value string) ProxyMap {
+	out := make(ProxyMap, len(m)+1)
+	maps.Copy(out, m)
+	out[key] = value
+	return out
+}
+
+// only is a new map of what m says of a scheme, be it of all.
+func (m ProxyMap) only(scheme string) ProxyMap {
+	scheme = strings.ToLower(scheme)
+	for _, key := range []string{scheme, "all"} {
+		if value, ok := m[key]; ok {
+			return ProxyMap{scheme: value}
+		}
+	}
+	return ProxyMap{}
 }
 
 // environment returns the proxies of the environment, or none where no_proxy

@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-9ea40bd3/requests/internal/testserver"
 )
 
 func TestSelectProxy(t *testing.T) {
@@ -243,6 +245,7 @@ func TestBypassProxy(t *testing.T) {
 }
 
 func TestBypassProxyIsLinear(t *testing.T) {
+	testserver.Timed(t)
 	start := time.Now()
 	for _, list := range []string{
 		strings.Repeat(",", 1<<17), strings.Repeat("a.test,", 1<<14), strings.Repeat(".", 1<<17),
@@ -265,7 +268,7 @@ func TestChooseProxy(t *testing.T) {
 		url           string
 		call, session ProxyMap
 		environ       string
-		send          bool // a prepared request, for which the session's no_proxy counts
+		send          bool // a prepared request, for which the session goes first, its no_proxy too
 		want          string
 		found         bool // some rule names a proxy, or none on purpose
 	}{
@@ -297,13 +300,20 @@ func TestChooseProxy(t *testing.T) {
 		{"session's no_proxy and a verb", "http://a.test", nil, pm{"no_proxy": "a.test"}, env, false, "http://env", true},
 		{"session's no_proxy and send", "http://a.test", nil, pm{"no_proxy": "a.test"}, env, true, "", false},
 		{"call's no_proxy before the session's", "http://a.test", pm{"no_proxy": "b.test"}, pm{"no_proxy": "a.test"}, env, true, "http://env", true},
+		{"send: session over environment", "http://a.test", nil, pm{"http": "http://s"}, env, true, "http://s", true},
+		{"send: session direct", "http://a.test", nil, pm{"http": ""}, env, true, "", true},
+		{"send: call over session", "http://a.test", pm{"http": "http://p"}, pm{"http": "http://s"}, env, true, "http://p", true},
+		{"send: environment beside session", "http://a.test", nil, pm{"https": "http://s"}, env, true, "http://env", true},
+		{"send: environment's scheme over session's all", "http://a.test", nil, pm{"all": "http://s"}, env, true, "http://env", true},
+		{"send: environment's all over session's all", "http://a.test", nil, pm{"all": "http://s"}, "all_proxy=http://env", true, "http://env", true},
+		{"send: environment of another scheme", "http://a.test", nil, pm{"all": "http://s"}, "https_proxy=http://env", true, "http://s", true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			u, err := url.Parse(tt.url)
 			require.NoError(t, err)
-			r := proxyRules{call: tt.call, session: tt.session, environ: strings.Fields(tt.environ), sessionNoProxy: tt.send}
-			got, found := selectProxy(u.Scheme, u.Hostname(), r.merge(u.Hostname(), u.Port()))
+			r := proxyRules{call: tt.call, session: tt.session, environ: strings.Fields(tt.environ), sessionNoProxy: tt.send, sent: tt.send}
+			got, found := selectProxy(u.Scheme, u.Hostname(), r.merge(u.Scheme, u.Hostname(), u.Port()))
 			assert.Equal(t, tt.want, got)
 			assert.Equal(t, tt.found, found)
 		})
@@ -314,14 +324,14 @@ func TestMergeProxies(t *testing.T) {
 	call := ProxyMap{"http": "call", "no_proxy": "b.test"}
 	session := ProxyMap{"http": "session", "https": "session", "all://a.test": "session"}
 	r := proxyRules{call: call, session: session, environ: []string{"https_proxy=env", "ftp_proxy=env", "no_proxy=a.test"}}
-	got := r.merge("a.test", "")
+	got := r.merge("http", "a.test", "")
 	assert.Equal(t, ProxyMap{"http": "call", "https": "env", "ftp": "env", "all://a.test": "session", "no_proxy": "b.test"}, got)
 	assert.Equal(t, ProxyMap{"http": "call", "no_proxy": "b.test"}, call, "the caller's map was changed")
 	assert.Equal(t, ProxyMap{"http": "session", "https": "session", "all://a.test": "session"}, session, "the caller's map was changed")
 
-	got = r.merge("b.test", "")
+	got = r.merge("http", "b.test", "")
 	assert.Equal(t, "session", got["https"])
-	got = proxyRules{}.merge("", "")
+	got = proxyRules{}.merge("", "", "")
 	assert.Equal(t, ProxyMap{}, got)
 }
 
@@ -495,9 +505,9 @@ func TestRedirectProxyAuthOrder(t *testing.T) {
 	require.NoError(t, err)
 	s := loopSession(t)
 	withNetrc(t, s, "machine b.test login b password 2\n")
-	next, err := s.redirect(t.Context(), p, 301, "http://b.test/")
+	next, err := s.redirect(t.Context(), p, 301, target(t, "http://b.test/"))
 	require.NoError(t, err)
-	head := string((&trip{p: next, proxyAuth: "Basic proxy"}).AppendHead(nil))
+	head := string((&trip{p: next, proxyTurn: &proxyTurn{header: "Basic proxy"}}).AppendHead(nil))
 	names := ""
 	for line := range strings.Lines(head) {
 		name, _, _ := strings.Cut(line, ":")

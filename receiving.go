@@ -27,9 +27,14 @@ func (t *trip) response(resp *http.Response) *Response {
 		resp.Body.Close() // nobody asked for another protocol: there is no body
 		resp.Body = http.NoBody
 	}
+	if resp.ProtoMajor == 2 && resp.Body != http.NoBody && bodiless(t.p.Method, resp.StatusCode) {
+		resp.Body.Close() // HTTP/2 frames one all the same
+		resp.Body = http.NoBody
+	}
 	t.body.t, t.body.body = t, resp.Body
 	b := &r.body
 	b.raw, b.length, b.limits, b.trailer = &t.body, resp.ContentLength, &t.settings.Limits, &resp.Trailer
+	// What such a response says of codings is about a body that is not there.
 	if !bodiless(t.p.Method, resp.StatusCode) {
 		b.codings = resp.Header["Content-Encoding"]
 	}
@@ -87,13 +92,19 @@ func (t *trip) checkResponse(resp *http.Response) error {
 	// framing.
 	case t.conn != nil && resp.ProtoMajor != 1:
 		return &Error{kind: ErrConnection, reason: "server answered HTTP/1.1 with another protocol"}
-	case resp.StatusCode < 100: // "+20" is a number to net/http
+	// An answer that was there before the request is another one's.
+	case t.conn != nil && !t.conn.Answered(t.turn):
+		return &Error{kind: ErrConnection, Err: wire.ErrUnasked}
+	case resp.StatusCode < 100 || resp.StatusCode > 999: // "+20" is a number to net/http, "1000" to HTTP/2
 		return &Error{kind: ErrConnection, reason: "response has no status of three digits"}
 	case resp.ProtoMajor == 1 && resp.ProtoMinor == 0 && t.conn != nil && t.conn.HasCoding(t.turn):
 		return &Error{kind: ErrConnection, extra: ErrChunkedEncoding, reason: "response of HTTP/1.0 has a transfer coding"}
 	}
 	t.resp.Headers = appendHeaders(t.room[:0], resp.Header)
 	fields := t.resp.Headers.fields
+	// net/http keeps a field whose name has a blank before its colon; a proxy may
+	// have read it as the field without, such as Content-Length (RFC 9112,
+	// section 5.1).
 	for i := range fields {
 		if name := fields[i].name; !isToken(name) {
 			// The name is not shown: it may be a line that has lost its colon, with
@@ -101,12 +112,39 @@ func (t *trip) checkResponse(resp *http.Response) error {
 			return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response has a header name that is no token"}
 		}
 	}
+	// The limits are those of the adapter's own transport.
 	if t.transport == nil {
 		return nil
+	}
+	if resp.ProtoMajor == 2 {
+		if err := checkHTTP2(resp.Header); err != nil {
+			return err
+		}
 	}
 	if limit := cmp.Or(t.transport.adapter.MaxHeaderFields, defaultMaxHeaderFields); len(fields) > limit {
 		return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response has more than " +
 			itoa(int64(limit)) + " header fields"}
+	}
+	return nil
+}
+
+// checkHTTP2 refuses the head of a response of HTTP/2 that is malformed (RFC
+// 9113, sections 8.1.1 and 8.2.2): a gateway that makes HTTP/1.1 of it would
+// frame it otherwise.
+func checkHTTP2(header http.Header) error {
+	malformed := func(name, why string) error {
+		return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response of HTTP/2 has " + name + why}
+	}
+	for _, name := range [...]string{"Connection", "Transfer-Encoding", "Keep-Alive", "Proxy-Connection", "Upgrade"} {
+		if _, ok := header[name]; ok {
+			return malformed(name, ", a field of a connection")
+		}
+	}
+	lengths := header["Content-Length"]
+	for _, length := range lengths {
+		if _, err := strconv.ParseUint(length, 10, 63); err != nil || length != lengths[0] {
+			return malformed("a Content-Length", " that is no number, or two that differ")
+		}
 	}
 	return nil
 }
@@ -120,8 +158,9 @@ func (t *trip) heedKeepAlive(resp *http.Response) {
 	for _, value := range resp.Header["Keep-Alive"] {
 		for param := range strings.SplitSeq(value, ",") {
 			name, text, _ := strings.Cut(strings.TrimSpace(param), "=")
+			// A number of more than 24 bits, over half a year, is left out.
 			if n, err := strconv.ParseUint(text, 10, 24); err == nil && strings.EqualFold(name, "timeout") {
-				t.conn.ExpireIdle(time.Duration(n) * time.Second)
+				t.conn.ExpireIdle(max(time.Duration(n)*time.Second, 1)) // zero is at once
 			}
 		}
 	}
@@ -139,6 +178,7 @@ func reason(resp *http.Response) string {
 	if !ok {
 		return ""
 	}
+	// HTTP/2 has no phrase (RFC 9113, section 8.3.2).
 	if resp.ProtoMajor == 2 {
 		return http.StatusText(resp.StatusCode)
 	}
@@ -182,6 +222,8 @@ func (b *tripBody) Read(p []byte) (int, error) {
 	} else {
 		err = b.t.bodyFailure(err)
 	}
+	// It stays: a body that has failed has no more bytes, whatever net/http would
+	// say.
 	b.err = err
 	return n, err
 }
@@ -191,6 +233,7 @@ func (b *tripBody) Read(p []byte) (int, error) {
 func (b *tripBody) Close() error {
 	if b.err == nil {
 		b.err = &Error{kind: ErrStreamConsumed, reason: "response was closed"}
+		// Another turn means that the connection serves another request already.
 		if conn := b.t.conn; conn != nil && conn.Turn() == b.t.turn {
 			conn.Retire() // an empty body that nobody read costs its connection, as any other
 		}

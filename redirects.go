@@ -54,7 +54,7 @@ func stripsAuth(from, to uri.URL) bool {
 }
 
 // redirected returns the request that follows a redirect, without cookies and
-// without credentials that are not for its target.
+// without credentials and a Host that are not for its target.
 func redirected(p *PreparedRequest, status int, to uri.URL) *PreparedRequest {
 	next := p.Copy()
 	next.setTarget(to)
@@ -62,7 +62,7 @@ func redirected(p *PreparedRequest, status int, to uri.URL) *PreparedRequest {
 	// RED-6: even where the method stays, as PUT does after a 301.
 	if !keepsBody(status) {
 		next.Body = nil
-		for _, name := range [...]string{"Content-Length", "Content-Type", "Transfer-Encoding"} {
+		for _, name := range [...]string{"Content-Length", "Content-Type", "Transfer-Encoding", "Trailer"} {
 			next.Headers.Del(name)
 		}
 	}
@@ -72,23 +72,20 @@ func redirected(p *PreparedRequest, status int, to uri.URL) *PreparedRequest {
 	next.Headers.Del("Cookie")
 	next.Headers.Del("Proxy-Authorization")
 	next.redirected, next.authLast = true, false
-	next.answers, next.staleAnswered = 0, false
+	next.digest = digestTurn{}
 	if stripsAuth(p.target, to) {
 		next.Headers.Del("Authorization")
+		// It names what is meant at the server that the caller's URL leads to; another
+		// one would take the request for that host's.
+		next.Headers.Del("Host")
 		next.Headers.dropBound()
 	}
 	return next
 }
 
-// redirect returns the request that follows a response of p's to location,
-// with cookies and netrc for where it goes.
-func (s *Session) redirect(ctx context.Context, p *PreparedRequest, status int, location string) (*PreparedRequest, error) {
-	// RED-3: headers are read as Latin-1, and Location is UTF-8.
-	location, _ = toLatin1(location)
-	to, err := uri.Resolve(p.target, location)
-	if err != nil {
-		return nil, inRequest(p, "redirect", urlError(err))
-	}
+// redirect returns the request that follows a response of p's to a URL, with
+// cookies and netrc for where it goes.
+func (s *Session) redirect(ctx context.Context, p *PreparedRequest, status int, to uri.URL) (*PreparedRequest, error) {
 	next := redirected(p, status, to)
 	next.buildCookies(s.jar())
 	// The answer that was copied is good for another URI; the nonce is good for
@@ -114,17 +111,17 @@ func (s *Session) redirect(ctx context.Context, p *PreparedRequest, status int, 
 	return next, nil
 }
 
-// proxies returns the proxies for a request: the call's, then those of the
-// environment unless no_proxy names the host, then the session's.
-func (s *Session) proxies(p *PreparedRequest, m *callSettings, sessionNoProxy bool) ProxyMap {
-	rules := proxyRules{call: m.call, session: s.Proxies, sessionNoProxy: sessionNoProxy}
+// proxies returns the proxies for a request, the first of a call or one that a
+// redirect led to: see [proxyRules].
+func (s *Session) proxies(p *PreparedRequest, m *callSettings, hop bool) ProxyMap {
+	rules := proxyRules{call: m.call, session: s.Proxies, sessionNoProxy: hop || m.sent, sent: m.sent}
 	if m.env {
 		rules.environ = s.env.proxyVariables(p.target.Scheme, time.Now())
 	}
 	if len(rules.call)+len(rules.session)+len(rules.environ) == 0 {
 		return nil
 	}
-	merged := rules.merge(p.target.Host, p.target.Port)
+	merged := rules.merge(p.target.Scheme, p.target.Host, p.target.Port)
 	maps.DeleteFunc(merged, func(_, url string) bool { return url == proxyOmitted })
 	return merged
 }

@@ -47,6 +47,8 @@ type Request struct {
 
 	err   error        // the first option that failed
 	netrc *environment // whose netrc counts; nil for none
+
+	exactMethod bool // the method keeps its letter case
 }
 
 // Settings say how a request is sent. The same fields stand in a [Session]
@@ -76,7 +78,13 @@ type Settings struct {
 	Limits Limits
 	// Guard keeps requests to the public internet. Default: none.
 	Guard *Guard
+
+	environment *mergedProxies // where Proxies come of [Session.MergeEnvironment]
 }
+
+// mergedProxies are proxies that the environment has part in: a redirect asks
+// it anew, as long as nobody has changed the result.
+type mergedProxies struct{ call, result ProxyMap }
 
 // Timeouts limit waiting, each by itself. Nil is unset and zero waits for
 // ever, as it does by default; below zero is an [ErrInvalidOption].
@@ -169,12 +177,16 @@ func (r Request) GoString() string { return r.String() }
 // LogValue is [Request.String], for [log/slog].
 func (r Request) LogValue() slog.Value { return slog.StringValue(r.String()) }
 
+// text has the settings without what is secret in them: proxies and certificate
+// see to it themselves.
+func (s Settings) text() string {
+	type plain Settings // without the methods
+	return fmt.Sprintf("%+v", plain(s))
+}
+
 // LogValue is the settings without users and passwords of proxies, for
 // [log/slog].
-func (s Settings) LogValue() slog.Value {
-	type plain Settings // without this method
-	return slog.StringValue(fmt.Sprintf("%+v", plain(s)))
-}
+func (s Settings) LogValue() slog.Value { return slog.StringValue(s.text()) }
 
 // mergeFields lays a call's fields over the session's. A name that the call
 // has takes the session's place, all its values there; further ones follow.
@@ -235,7 +247,8 @@ func mergeSettings(session, call Settings) Settings {
 			Window:    eitherZero(call.Limits.Window, session.Limits.Window),
 			Drain:     eitherZero(call.Limits.Drain, session.Limits.Drain),
 		},
-		Guard: either(call.Guard, session.Guard),
+		Guard:       either(call.Guard, session.Guard),
+		environment: call.environment,
 	}
 }
 

@@ -20,7 +20,8 @@ import (
 // connection given back, unless [Stream] was asked for: then the caller reads
 // it, by one of the readers below, and must close the response. A response
 // whose body was read may be used by many goroutines at once; one that
-// streams belongs to one.
+// streams belongs to one. The zero value, as any that was made without
+// [NewResponse], has no body.
 type Response struct {
 	// StatusCode is the status, such as 404.
 	StatusCode int
@@ -76,14 +77,10 @@ func NewResponse(p *PreparedRequest, status int, reason string, headers Headers,
 		r.URL = p.URL
 	}
 	r.Encoding, _ = charset.FromContentType(headers.Get("Content-Type"))
-	if content == nil {
-		content = http.NoBody
+	r.body = body{raw: http.NoBody, length: unknownLength}
+	if content != nil && content != http.NoBody {
+		r.body.raw = &ownBody{Reader: content}
 	}
-	rc, ok := content.(io.ReadCloser)
-	if !ok {
-		rc = io.NopCloser(content)
-	}
-	r.body = body{raw: rc, length: unknownLength}
 	return r
 }
 
@@ -122,7 +119,8 @@ func (r *Response) IsPermanentRedirect() bool {
 }
 
 // Next returns the request that follows a redirect, where it was not
-// followed; else nil. Session.Send sends it.
+// followed; else nil, as for the responses in a History. Session.Send sends
+// it.
 //
 // It is what the session would send: with the redirect's method and body,
 // cookies for where it goes, and credentials only where they may go. Beyond

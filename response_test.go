@@ -1,6 +1,7 @@
 package requests
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -81,6 +82,95 @@ func TestNewResponse(t *testing.T) {
 	assert.Nil(t, next)
 	assert.Empty(t, NewResponse(nil, 204, "", Headers{}, nil).Content())
 	assert.Empty(t, NewResponse(nil, 204, "", Headers{}, nil).Text())
+}
+
+// A response that was made without NewResponse has no body, to every reader.
+func TestResponseWithoutBody(t *testing.T) {
+	readers := map[string]func(t *testing.T, r *Response){
+		"Content": func(t *testing.T, r *Response) { assert.Nil(t, r.Content()) },
+		"Text":    func(t *testing.T, r *Response) { assert.Empty(t, r.Text()) },
+		"ReadAll": func(t *testing.T, r *Response) {
+			b, err := r.ReadAll()
+			assert.NoError(t, err)
+			assert.Empty(t, b)
+		},
+		"Read": func(t *testing.T, r *Response) {
+			n, err := r.Read(make([]byte, 1))
+			assert.Zero(t, n)
+			assert.Equal(t, io.EOF, err)
+		},
+		"Raw": func(t *testing.T, r *Response) {
+			b, err := io.ReadAll(r.Raw())
+			assert.NoError(t, err)
+			assert.Empty(t, b)
+		},
+		"WriteTo": func(t *testing.T, r *Response) {
+			n, err := r.WriteTo(io.Discard)
+			assert.NoError(t, err)
+			assert.Zero(t, n)
+		},
+		"Chunks": func(t *testing.T, r *Response) { assert.Empty(t, piecesOf(t, r, 3)) },
+		"Lines": func(t *testing.T, r *Response) {
+			for line, err := range r.Lines() {
+				t.Errorf("got %q, %v", line, err)
+			}
+		},
+		"JSON": func(t *testing.T, r *Response) { assert.ErrorIs(t, r.JSON(new(any)), ErrJSONDecode) },
+		"Trailers": func(t *testing.T, r *Response) {
+			assert.Zero(t, r.Trailers().Len())
+			assert.Zero(t, r.Cookies().Len())
+			assert.Empty(t, r.Attempts())
+			assert.Empty(t, r.Links())
+			assert.Nil(t, r.Partial())
+			assert.NoError(t, r.RaiseForStatus())
+		},
+		"Next": func(t *testing.T, r *Response) {
+			p, err := r.Next(t.Context())
+			assert.NoError(t, err)
+			assert.Nil(t, p)
+		},
+		"Close": func(t *testing.T, r *Response) { assert.NoError(t, r.Close()) },
+	}
+	literal := func(context.Context, *Response) (*Response, error) { return &Response{StatusCode: 299}, nil }
+	s := cannedSession(t, func(context.Context, *PreparedRequest, Settings) (*Response, error) {
+		return &Response{StatusCode: 200}, nil
+	}, Auth(&Digest{Username: "u", Password: "p"}))
+	got := func(opts ...Option) *Response {
+		r, err := s.Get(t.Context(), "http://a.test/", opts...)
+		require.NoError(t, err)
+		return r
+	}
+	for name, read := range readers {
+		t.Run(name, func(t *testing.T) {
+			for _, r := range []*Response{
+				{}, got(), got(Stream()), got(OnResponse(literal)), got(OnResponse(literal), Stream()),
+			} {
+				read(t, r)
+				assert.NoError(t, r.Close())
+			}
+		})
+	}
+}
+
+// Such responses of an adapter are answered, and redirects followed, as others
+// are.
+func TestAdapterLeavesOutRequest(t *testing.T) {
+	var sent []string
+	s := cannedSession(t, func(_ context.Context, p *PreparedRequest, _ Settings) (*Response, error) {
+		sent = append(sent, p.URL+" "+p.Headers.Get("Authorization")[:min(6, len(p.Headers.Get("Authorization")))])
+		switch len(sent) {
+		case 1:
+			return &Response{StatusCode: 401, Headers: NewHeaders("WWW-Authenticate", `Digest realm="r", nonce="n"`)}, nil
+		case 2:
+			return &Response{StatusCode: 302, Headers: NewHeaders("Location", "/to", "Set-Cookie", "a=b")}, nil
+		}
+		return &Response{StatusCode: 200}, nil
+	})
+	r, err := s.Get(t.Context(), "http://a.test/", DigestAuth("u", "p"))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"http://a.test/ ", "http://a.test/ Digest", "http://a.test/to "}, sent)
+	assert.Equal(t, "http://a.test/to", r.Request.URL)
+	assert.Equal(t, 1, s.Cookies.Len())
 }
 
 func TestJSONOfResponse(t *testing.T) {

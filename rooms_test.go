@@ -20,14 +20,14 @@ var roomLevels = [][]string{
 	{
 		"body", "cookies", "cookies_caller", "cookies_date", "cookies_file", "cookies_index", "cookies_parse",
 		"cookies_receive", "cookies_rules", "cookies_send", "encoding", "environment", "multipart", "netrc", "netrc_other",
-		"netrc_unix", "home_unix", "home_windows", "json", "proxy", "retry", "tls", "upload", "watchdog",
+		"netrc_unix", "nonce", "home_unix", "home_windows", "json", "proxy", "retry", "tls", "tlsbundle", "upload", "watchdog",
 	},
 	{
 		"auth", "digest", "guard", "hooks", "lines", "option", "options", "prepared", "proxyauth", "redirects", "request",
 		"response", "stream",
 	},
-	{"adapter", "attempts", "exchange", "failure", "hosts", "receiving", "sending", "transport"},
-	{"mounts", "roundtripper", "session"},
+	{"adapter", "attempts", "exchange", "failure", "hosts", "hosts_http2", "receiving", "sending", "tlsfiles", "transport"},
+	{"format", "mounts", "roundtripper", "session"},
 	{"requests"},
 }
 
@@ -44,7 +44,6 @@ var stairs = map[string]string{
 	"redirects: Session":      "a redirect takes the session's cookies, netrc and proxies",
 	"redirects: callSettings": "a redirect takes the proxies of the call",
 	"tls: TLSSettings":        "an adapter's settings become a configuration",
-	"stream: tripBody":        "a drain that dawdles is ended at the connection",
 	"retry: isRedirect":       "a retried redirect has a count of its own",
 
 	"headers: userAgent":                "the name and version of the package stand on its first page",
@@ -59,8 +58,6 @@ var stairs = map[string]string{
 	"tls: invalidOption":   "an error is made by the constructor of its kind",
 	"prepared: inRequest":  "errors are mapped in one place",
 	"prepared: urlError":   "errors are mapped in one place",
-	"redirects: inRequest": "errors are mapped in one place",
-	"redirects: urlError":  "errors are mapped in one place",
 	"digest: withResponse": "errors are mapped in one place",
 	"body: itoa":           "a number's text",
 	"multipart: itoa":      "a number's text",

@@ -227,3 +227,159 @@ func TestRoundTripContext(t *testing.T) {
 	_, err = loopSession(t).HTTPClient().Do(req)
 	assert.ErrorIs(t, err, context.Canceled)
 }
+
+// What a session gives the first request stays with its origin, whoever
+// follows the redirect: this client, another with a mind of its own, or one
+// that loses the way.
+func TestHTTPClientKeepsSecrets(t *testing.T) {
+	seen := ""
+	note := func(r *http.Request) {
+		seen += fmt.Sprintln(r.URL.RequestURI(), r.Header.Get("Authorization"), r.Header.Get("X-Key"), r.Header.Get("Cookie"), r.Header.Get("X-App"))
+	}
+	second := loopServer(t, func(w http.ResponseWriter, r *http.Request) {
+		note(r)
+		if r.URL.Path == "/" {
+			http.Redirect(w, r, "/end", http.StatusFound)
+		}
+	})
+	first := loopServer(t, func(w http.ResponseWriter, r *http.Request) {
+		note(r)
+		http.Redirect(w, r, second, http.StatusFound)
+	})
+	second = strings.Replace(second, "127.0.0.1", "localhost", 1)
+	options := []Option{
+		BasicAuth("u", "secret"), Param("key", "secret"), SecretHeader("X-Key", "secret"), Header("X-App", "1"), Cookie("sid", "secret"),
+	}
+	const whole = "/?key=secret Basic dTpzZWNyZXQ= secret sid=secret 1\n"
+	forget := roundTripFunc(func(s *Session, req *http.Request) (*http.Response, error) {
+		resp, err := s.RoundTripper().RoundTrip(req)
+		if resp != nil {
+			resp.Request = req
+		}
+		return resp, err
+	})
+	tests := []struct {
+		name   string
+		client func(s *Session) *http.Client
+		want   string
+	}{
+		{"HTTPClient", (*Session).HTTPClient, whole + "/    1\n/end    1\n"},
+		{"another client", func(s *Session) *http.Client { return &http.Client{Transport: s.RoundTripper()} }, whole + "/    1\n/end    1\n"},
+		{"a way that is lost", func(s *Session) *http.Client {
+			return &http.Client{Transport: sessionRoundTripper{s, forget}}
+		}, whole + "/    \n/end    \n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			seen = ""
+			resp, err := tt.client(loopSession(t, options...)).Get(first)
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			assert.Equal(t, tt.want, seen)
+		})
+	}
+}
+
+// roundTripFunc is a RoundTrip over a session.
+type roundTripFunc func(s *Session, req *http.Request) (*http.Response, error)
+
+type sessionRoundTripper struct {
+	s *Session
+	f roundTripFunc
+}
+
+func (t sessionRoundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
+	return t.f(t.s, req)
+}
+
+// What a CheckRedirect of the program's adds to a redirect is sent.
+func TestHTTPClientOwnCheckRedirect(t *testing.T) {
+	var got http.Header
+	base := loopServer(t, func(w http.ResponseWriter, r *http.Request) {
+		if got = r.Header; r.URL.Path == "/" {
+			http.Redirect(w, r, "/end", http.StatusFound)
+		}
+	})
+	client := loopSession(t, Header("X-App", "1")).HTTPClient()
+	client.CheckRedirect = func(req *http.Request, _ []*http.Request) error {
+		req.Header.Set("X-Hop", "1")
+		req.Header.Set("X-Own", "changed")
+		return nil
+	}
+	req, err := http.NewRequestWithContext(t.Context(), "GET", base, nil)
+	require.NoError(t, err)
+	req.Header.Set("X-Own", "first")
+	resp, err := client.Do(req)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	assert.Equal(t, []string{"1", "changed", "1"}, []string{got.Get("X-Hop"), got.Get("X-Own"), got.Get("X-App")})
+}
+
+// A body that somebody put before the one that GetBody gives is sent.
+func TestRoundTripOwnBody(t *testing.T) {
+	var bodies []string
+	base := loopServer(t, func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		bodies = append(bodies, string(b))
+		if r.URL.Path == "/" {
+			http.Redirect(w, r, "/end", http.StatusTemporaryRedirect)
+		}
+	})
+	s := loopSession(t)
+	req, err := http.NewRequestWithContext(t.Context(), "POST", base, strings.NewReader("old"))
+	require.NoError(t, err)
+	req.Body = io.NopCloser(strings.NewReader("new"))
+	resp, err := s.HTTPClient().Do(req)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	assert.Equal(t, []string{"new", "old"}, bodies)
+}
+
+// Trailers, framing and the end of a connection are where net/http has them.
+func TestRoundTripFraming(t *testing.T) {
+	var got http.Header
+	base := loopServer(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		got = r.Trailer
+		w.Header().Set("Trailer", "X-Sum")
+		w.Header().Set("Connection", "close")
+		_, _ = io.WriteString(w, "body")
+		w.Header().Set("X-Sum", "42")
+		w.Header().Set(http.TrailerPrefix+"X-Late", "1")
+	})
+	s := loopSession(t)
+	req, err := http.NewRequestWithContext(t.Context(), "POST", base, &pieceReader{pieces: []string{"abc"}, err: io.EOF})
+	require.NoError(t, err)
+	req.Trailer = http.Header{"X-Out": {"7"}}
+	resp, err := s.RoundTripper().RoundTrip(req)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"chunked"}, resp.TransferEncoding)
+	assert.Empty(t, resp.Header.Get("Transfer-Encoding"))
+	assert.True(t, resp.Close)
+	assert.Equal(t, http.Header{"X-Sum": nil}, resp.Trailer, "announced")
+	_, err = io.Copy(io.Discard, resp.Body)
+	require.NoError(t, err)
+	assert.Equal(t, http.Header{"X-Sum": {"42"}, "X-Late": {"1"}}, resp.Trailer)
+	require.NoError(t, resp.Body.Close())
+	assert.Equal(t, http.Header{"X-Out": {"7"}}, got)
+}
+
+// The head of a request says what net/http's would.
+func TestRoundTripRequestHead(t *testing.T) {
+	base := loopServer(t, func(w http.ResponseWriter, r *http.Request) {
+		_, agent := r.Header["User-Agent"]
+		fmt.Fprint(w, r.Method, " ", agent, " ", r.Header.Get("Cookie"), " ", r.Header.Get("Connection"))
+	})
+	s := loopSession(t, Cookie("jar", "1"))
+	req, err := http.NewRequestWithContext(t.Context(), "purge", base, nil)
+	require.NoError(t, err)
+	req.Header.Set("User-Agent", "")
+	req.AddCookie(&http.Cookie{Name: "own", Value: "1"})
+	req.Close = true
+	resp, err := s.RoundTripper().RoundTrip(req)
+	require.NoError(t, err)
+	b, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	assert.Equal(t, "purge false own=1; jar=1 close", string(b))
+}

@@ -1,6 +1,7 @@
 package requests_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -36,15 +37,28 @@ func TestSecretHeaderStaysWithItsOrigin(t *testing.T) {
 	defer home.Close()
 
 	for name, s := range map[string]*requests.Session{
-		"of the call":    requests.NewSession(),
-		"of the session": requests.NewSession(requests.SecretHeader("X-Api-Key", "k")),
+		"of the call":             requests.NewSession(),
+		"of the session":          requests.NewSession(requests.SecretHeader("X-Api-Key", "k")),
+		"set anew by the call":    requests.NewSession(requests.SecretHeader("X-Api-Key", "old")),
+		"set anew by an auth":     requests.NewSession(requests.SecretHeader("X-Api-Key", "old")),
+		"set anew, not as secret": requests.NewSession(requests.SecretHeader("X-Api-Key", "old"), requests.Header("x-api-key", "k")),
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer s.Close()
 			got = nil
 			opts := []requests.Option{requests.Header("X-Plain", "p")}
-			if name == "of the call" {
+			switch name {
+			case "of the call":
 				opts = append(opts, requests.SecretHeader("x-api-key", "k"))
+			case "set anew by the call":
+				opts = append(opts, requests.Header("x-api-key", "k"))
+			case "set anew by an auth":
+				opts = append(opts, requests.Auth(requests.AuthFunc(func(_ context.Context, p *requests.PreparedRequest) error {
+					if p.Headers.Has("X-Api-Key") {
+						p.Headers.Set("x-api-key", "k")
+					}
+					return nil
+				})))
 			}
 			_, err := s.Get(t.Context(), home.URL+"/start", opts...)
 			require.NoError(t, err)

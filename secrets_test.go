@@ -5,6 +5,10 @@ package requests_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -15,6 +19,8 @@ import (
 	"net/textproto"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,10 +53,12 @@ func canaries() []string {
 // findCanary returns the first canary in a text, or nothing.
 func findCanary(text string) string {
 	for _, c := range canaries() {
+		if strings.Contains(text, c) {
+			return c
+		}
 		// Formats of bytes show them as numbers and as hexadecimal.
-		numbers := strings.Trim(fmt.Sprint([]byte(c)), "[]")
-		for _, form := range []string{c, fmt.Sprintf("%x", c), numbers} {
-			if strings.Contains(text, form) {
+		for _, format := range []string{"%d", "%x", "%X", "% x", "% X", "%#x", "%o", "%b", "%c", "%U", "%q"} {
+			if strings.Contains(text, strings.Trim(fmt.Sprintf(format, []byte(c)), "[]")) {
 				return c
 			}
 		}
@@ -115,6 +123,13 @@ func secretValues(t *testing.T) map[string]any {
 	digest := &requests.Digest{Username: "user", Password: canaryPassword}
 	adapter, err := s.Adapter("http://a.test/")
 	require.NoError(t, err)
+	// It keeps what it dials for by the URLs of proxies.
+	_, _ = s.Get(t.Context(), "http://a.test/", requests.Proxy("http", "http://proxyuser:"+canaryProxy+"@127.0.0.1:1"))
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	keyText := requests.ClientCert{Certificate: &tls.Certificate{
+		Certificate: [][]byte{[]byte(canaryToken)}, PrivateKey: key,
+	}}
 	headers := requests.NewHeaders("Authorization", "Bearer "+canaryToken, "Cookie", "a="+canaryCookie)
 	broken := &requests.Error{
 		Op: "GET", URL: "http://a.test/", Err: errors.New("x"), Request: resp.Request, Response: resp,
@@ -125,7 +140,15 @@ func secretValues(t *testing.T) map[string]any {
 		"Basic": basic, "Basic value": *basic, "Digest": digest, "Bearer": requests.Bearer(canaryToken),
 		"ProxyBasic": &requests.ProxyBasic{Username: "proxyuser", Password: canaryProxy},
 		"CookieJar":  s.Cookies, "response's cookies": resp.Cookies(), "HTTPAdapter": adapter,
-		"Headers": headers, "Headers pointer": &headers, "Payload": requests.TextPayload(canaryBody),
+		"ClientCert": keyText, "Settings with a certificate": requests.Settings{Cert: keyText},
+		"ProxyRefusedError": &requests.ProxyRefusedError{
+			StatusCode: 403, Status: "403 No", Header: http.Header{"X": {canaryToken}}, Body: []byte(canaryBody),
+		},
+		"RoundTripper":        s.RoundTripper(),
+		"http.Client":         &http.Client{Transport: s.RoundTripper(), Jar: s.Cookies},
+		"ProxyBasic value":    requests.ProxyBasic{Username: "proxyuser", Password: canaryProxy},
+		"option SecretHeader": requests.SecretHeader("X-Token", canaryToken),
+		"Headers":             headers, "Headers pointer": &headers, "Payload": requests.TextPayload(canaryBody),
 		"Part":                requests.Part{Field: "f", Content: requests.TextPayload(canaryBody)},
 		"Error":               broken,
 		"Error value":         *broken,
@@ -148,14 +171,68 @@ func secretValues(t *testing.T) map[string]any {
 		"history":             []*requests.Response{resp},
 		"map":                 map[string]requests.Headers{"h": headers},
 		"struct with request": struct{ R requests.Request }{*request},
+		"struct with auth":    struct{ A *requests.Basic }{basic},
 	}
+}
+
+// everyVerb are the formats of all letters, those that package fmt does not know
+// included, each with the flags that change what is shown. %p and %w ask no
+// value how it is to be printed; go vet finds them where they do not belong.
+func everyVerb() []string {
+	var formats []string
+	for verb := 'A'; verb <= 'z'; verb++ {
+		if verb > 'Z' && verb < 'a' || verb == 'p' || verb == 'w' {
+			continue
+		}
+		for _, flags := range []string{"", "+", "#", " ", "-4", "04", "+#", "80.70"} {
+			formats = append(formats, "%"+flags+string(verb))
+		}
+	}
+	return formats
+}
+
+// What holds a secret says itself how it is printed: without a [fmt.Formatter]
+// the verbs that are not for texts show its fields.
+func TestSecretsHaveFormats(t *testing.T) {
+	var without []string
+	for _, v := range secretValues(t) {
+		at := reflect.TypeOf(v)
+		elem := at
+		if at.Kind() == reflect.Pointer {
+			elem = at.Elem()
+		}
+		if _, ok := v.(fmt.Formatter); !ok && strings.HasSuffix(elem.PkgPath(), "/requests") && !slices.Contains(without, at.String()) {
+			without = append(without, at.String())
+		}
+	}
+	slices.Sort(without)
+	assert.Equal(t, []string{
+		"*requests.funcOption", // functions
+		"requests.Error",       // a copy
+		"requests.Part",        // its Payload has
+		"requests.withoutOption",
+	}, without)
+}
+
+// A text has the width and the quotes that it is asked for.
+func TestSecretsAsText(t *testing.T) {
+	basic := requests.Basic{Username: "user", Password: canaryPassword}
+	for format, want := range map[string]string{
+		"%v": "Basic auth", "%+v": "Basic auth", "%#v": "Basic auth", "%s": "Basic auth", "%d": "Basic auth", "%x": "Basic auth",
+		"%q": `"Basic auth"`, "%12s": "  Basic auth", "%-12v|": "Basic auth  |", "%.5s": "Basic",
+	} {
+		assert.Equal(t, want, fmt.Sprintf(format, basic), format)
+	}
+	assert.Equal(t, "<nil> <nil> <nil>", fmt.Sprintf("%v %d %s", (*requests.Response)(nil), (*requests.Error)(nil), (*requests.HTTPError)(nil)))
+	wrapped := fmt.Errorf("a: %w", &requests.HTTPError{})
+	assert.ErrorIs(t, wrapped, requests.ErrHTTP)
 }
 
 // Values that hold secrets do not show them, however they are printed.
 func TestSecretsOfValues(t *testing.T) {
 	for name, v := range secretValues(t) {
 		t.Run(name, func(t *testing.T) {
-			for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
+			for _, format := range everyVerb() {
 				noCanary(t, format, fmt.Sprintf(format, v))
 			}
 			noCanary(t, "Sprint", fmt.Sprint(v))
@@ -179,9 +256,8 @@ func TestSecretsOfValues(t *testing.T) {
 func TestSecretsOfJSONLogs(t *testing.T) {
 	for name, v := range secretValues(t) {
 		switch name {
-		case "ProxyMap", "slice of requests", "slice of values", "history", "map", "struct with request", "Error value", "Request value",
-			"Basic value":
-			continue // plain maps, slices and copies are the caller's own
+		case "slice of requests", "slice of values", "history", "map", "struct with request", "struct with auth", "Error value":
+			continue // structs, maps and slices of the caller's are encoding/json's
 		}
 		t.Run(name, func(t *testing.T) {
 			var log bytes.Buffer

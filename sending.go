@@ -2,6 +2,9 @@ package requests
 
 import (
 	"net/http"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // fillHeader gives HTTP/2, or a transport of the caller's, the headers:
@@ -10,6 +13,9 @@ import (
 func (t *trip) fillHeader() {
 	for i := range t.p.Headers.fields {
 		f := &t.p.Headers.fields[i]
+		if t.p.Body != nil && t.p.Body.trailer != nil && equalFold(f.name, "Trailer") {
+			continue // net/http announces it by itself
+		}
 		// RFC 9113, section 8.2.2: fields of a connection make a request of HTTP/2
 		// malformed. Host is :authority there.
 		switch http.CanonicalHeaderKey(f.name) {
@@ -17,7 +23,9 @@ func (t *trip) fillHeader() {
 			"Proxy-Authorization":
 			continue
 		}
-		t.h2.Add(f.name, f.wire())
+		// White space at the end is none of the value to HTTP/1.1, and malformed here
+		// (RFC 9113, section 8.2.1).
+		t.h2.Add(f.name, strings.TrimRight(f.wire(), " \t"))
 	}
 	// net/http would put in its own name.
 	if !t.p.Headers.Has("User-Agent") {
@@ -28,6 +36,31 @@ func (t *trip) fillHeader() {
 	if _, given := t.h2["X-Idempotency-Key"]; !given && replayableMethod(t.p.Method) {
 		t.h2["X-Idempotency-Key"] = nil
 	}
+}
+
+// refused is the error of a request of HTTP/2 that net/http did not send for one
+// of its fields, or nil. Which protocol it is shows with the connection: over
+// HTTP/1.1 such fields go out as they are, as Requests sends them.
+func (t *trip) refused() error {
+	if t.transport == nil || t.conn != nil || len(t.h2) == 0 || t.parent.Err() != nil {
+		return nil
+	}
+	// RFC 9113, section 8.2.1, has fields malformed that RFC 9110, section 5, has
+	// no form for.
+	for i := range t.p.Headers.fields {
+		f := &t.p.Headers.fields[i]
+		reason := ""
+		switch {
+		case !isToken(f.name):
+			reason = "header name " + quoteName(f.name) + " is no token, and cannot be sent over HTTP/2"
+		case !httpguts.ValidHeaderFieldValue(f.wire()):
+			reason = "value of header " + quoteName(f.name) + " holds a control character, and cannot be sent over HTTP/2"
+		default:
+			continue
+		}
+		return &Error{kind: ErrInvalidHeader, reason: reason, Reused: t.reused}
+	}
+	return nil
 }
 
 // AppendHead writes the head of the request: Host first unless the caller
@@ -43,6 +76,7 @@ func (t *trip) AppendHead(b []byte) []byte {
 		b = append(b, p.target.Target()...)
 	}
 	b = append(b, " HTTP/1.1\r\n"...)
+	// The order of RFC 9110, section 7.2, which would have Host first.
 	if !p.Headers.Has("Host") {
 		b = append(b, "Host: "...)
 		switch {
@@ -58,13 +92,19 @@ func (t *trip) AppendHead(b []byte) []byte {
 	if !p.Headers.Has("Content-Length") && !p.Headers.Has("Transfer-Encoding") {
 		b = t.appendFraming(b)
 	}
-	proxyAuth := t.proxyAuth
+	// It is written once, in the first of three places: that of the caller's own
+	// field, before a redirect's Authorization, or at the end.
+	proxyAuth := ""
+	if t.proxyTurn != nil {
+		proxyAuth = t.proxyTurn.header
+	}
 	for i := range p.Headers.fields {
 		f := &p.Headers.fields[i]
 		if equalFold(f.name, "Proxy-Authorization") {
 			switch {
-			case p.target.Scheme == "https": // it is the proxy's, and must not reach the origin
-				continue
+			case p.target.Scheme == "https", f.reach == reachProxy && !t.forwarded():
+				continue // it is the proxy's, and must not reach the origin
+			// The URL of the proxy wins over the caller's header, as in Requests.
 			case proxyAuth != "":
 				b = appendField(b, f.name, proxyAuth)
 				proxyAuth = ""

@@ -4,21 +4,26 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/seed-9ea40bd3/requests/internal/uri"
 )
 
 // Session keeps defaults, cookies and connections over requests. Its zero
-// value is ready to use and is what [NewSession] returns without options.
+// value is ready to use, and sends what one of [NewSession] without options
+// does.
 //
 // The fields may be read and changed before use. In use, a session may serve
 // many goroutines at once as long as no field is changed; the cookie jar and
 // the adapters lock for themselves. A session must not be copied.
 type Session struct {
-	// Headers are sent with every request, in this order. The zero value
-	// stands for [DefaultHeaders]; for none at all set [NewHeaders]().
+	// Headers are sent with every request, in this order. [NewSession] begins
+	// with [DefaultHeaders]. The zero value stands for them too, as long as no
+	// header is set in it; for none at all set [NewHeaders]().
 	Headers Headers
 	// Params are added to every URL.
 	Params Fields
@@ -167,14 +172,18 @@ type call struct {
 // request prepares and sends what was asked for, and does not keep r.
 func (s *Session) request(ctx context.Context, r *Request) (*Response, error) {
 	c := new(call)
+	// The limit holds for preparing too: an auth may ask a server for a token.
+	ctx, finish := limitTotal(ctx, valueOr(either(r.Timeouts.Total, s.Timeouts.Total), 0))
 	if err := s.prepare(ctx, &c.prepared, r); err != nil {
+		finish()
 		return nil, err
 	}
 	c.chain.session = s
 	if err := c.chain.settings.merge(s, &c.prepared, &r.Settings, true); err != nil {
+		finish()
 		return nil, err
 	}
-	return c.chain.send(ctx, &c.prepared)
+	return c.chain.send(ctx, finish, &c.prepared)
 }
 
 // Prepare makes a request ready to send with the session's state: headers,
@@ -232,6 +241,13 @@ func (s *Session) MergeEnvironment(url string, opts ...Option) (Settings, error)
 	}
 	var m callSettings
 	err := m.merge(s, p, &r.Settings, true)
+	// What the call leaves out stays left out when these are the call's.
+	for key, value := range r.Proxies {
+		if _, ok := m.Proxies[key]; value == proxyOmitted && !ok {
+			m.Proxies = m.Proxies.with(key, "")
+		}
+	}
+	m.environment = &mergedProxies{call: r.Proxies, result: maps.Clone(m.Proxies)}
 	return m.Settings, err
 }
 
@@ -260,7 +276,8 @@ func (s *Session) Send(ctx context.Context, p *PreparedRequest, opts ...Option) 
 	if err := c.settings.merge(s, p, &r.Settings, false); err != nil {
 		return nil, err
 	}
-	return c.send(ctx, p)
+	ctx, finish := limitTotal(ctx, valueOr(c.settings.Timeouts.Total, 0))
+	return c.send(ctx, finish, p)
 }
 
 // callSettings are the merged settings of a call, and what its redirects need
@@ -269,6 +286,7 @@ type callSettings struct {
 	Settings
 	call ProxyMap // the proxies of the call itself
 	env  bool     // the environment's proxies count
+	sent bool     // it is of Session.Send, whose proxies have an order of their own
 }
 
 // merge lays the call's settings over the session's, with the environment
@@ -280,13 +298,17 @@ func (m *callSettings) merge(s *Session, p *PreparedRequest, call *Settings, bun
 	}
 	// Rule ENV-4, mended: a Verify of the call or of the session is a decision,
 	// and the environment does not overrule it.
-	if bundle && m.Verify.isZero() && !s.IgnoreEnv && p.target.Scheme == "https" {
-		m.Verify.CABundle = s.env.bundle()
+	if bundle && m.Verify.isZero() && !s.IgnoreEnv {
+		m.Verify.CABundle = s.env.bundle() // for http too: a redirect or a proxy may need it
 	}
 	// A guard checks the address that is dialled; behind a proxy of the
 	// environment's that would be the proxy's.
 	m.env = !s.IgnoreEnv && m.Guard == nil
-	m.Proxies = s.proxies(p, m, !bundle)
+	m.sent = !bundle
+	m.Proxies = s.proxies(p, m, false)
+	if g := call.environment; g != nil && maps.Equal(g.result, call.Proxies) {
+		m.call, m.sent = g.call, false
+	}
 	return nil
 }
 
@@ -307,12 +329,11 @@ func (s *Session) jar() *CookieJar {
 }
 
 // send runs the pipeline of a call: the request and its redirects, each with
-// its adapter, hooks and cookies; then the body.
-func (c *chain) send(ctx context.Context, p *PreparedRequest) (*Response, error) {
+// its adapter, hooks and cookies; then the body. finish ends the limit on the
+// whole call, which holds for the body too: whoever reads it last calls it, we
+// or, under Stream, the caller by closing the response.
+func (c *chain) send(ctx context.Context, finish func(), p *PreparedRequest) (*Response, error) {
 	set := &c.settings
-	// The limit holds for the body too. Whoever reads it last ends the limit: we
-	// do, or under Stream the caller by closing the response.
-	ctx, finish := limitTotal(ctx, valueOr(set.Timeouts.Total, 0))
 	r, err := c.exchange(ctx, p)
 	if err == nil && valueOr(set.AllowRedirects, true) {
 		r, err = c.followAll(ctx, r)
@@ -381,6 +402,9 @@ func (c *chain) exchange(ctx context.Context, p *PreparedRequest) (*Response, er
 // sendOn is [chain.exchange] on an adapter that is known: the answer to a
 // challenge goes where the challenge came from.
 func (c *chain) sendOn(ctx context.Context, adapter Adapter, p *PreparedRequest) (*Response, error) {
+	if err := p.resolveMethod(); err != nil {
+		return nil, inRequest(p, "send", err)
+	}
 	start := time.Now()
 	var r *Response
 	var err error
@@ -398,6 +422,9 @@ func (c *chain) sendOn(ctx context.Context, adapter Adapter, p *PreparedRequest)
 	// A clock may be too coarse to see a loopback exchange; zero would look as if
 	// nothing had been measured.
 	r.Elapsed = max(time.Since(start), 1)
+	if r.Request == nil {
+		r.Request = p // an adapter of the caller's may leave that out
+	}
 	r.follow = c
 	if c.challenges != nil && len(c.challenges.refused) > 0 {
 		r.History = slices.Clip(c.challenges.refused) // before the hooks: one that replaces r replaces that too
@@ -411,27 +438,22 @@ func (c *chain) sendOn(ctx context.Context, adapter Adapter, p *PreparedRequest)
 
 // respond asks the auth, then the hooks, and keeps the cookies.
 func (c *chain) respond(ctx context.Context, adapter Adapter, p *PreparedRequest, r *Response) (*Response, error) {
-	if auth, ok := p.auth.(challenger); ok {
+	if auth, ok := p.auth.(challenger); ok && p.showsAuth() {
 		answered, err := c.challenge(ctx, auth, adapter, r)
 		if err != nil || answered != nil {
 			return answered, err
 		}
 	}
-	// A hook may give another response in the place of this one. The first is
-	// closed then, unless the other reads from its body.
 	given := r
 	r, err := runHooks(ctx, p.Hooks, r)
 	if err != nil {
-		given.Close()
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			err = inRequest(p, "send", err) // of the context, and not the hook's own
+		}
 		return nil, err
 	}
-	if r != given {
-		if r.body.raw != given.body.raw {
-			given.Close()
-		}
-		if r.follow == nil {
-			r.follow = c
-		}
+	if r != given && r.follow == nil {
+		r.follow = c
 	}
 	c.keepCookies(r)
 	return r, nil
@@ -523,6 +545,7 @@ func (c *chain) followAll(ctx context.Context, r *Response) (*Response, error) {
 			return nil, err
 		}
 		r.History = slices.Clip(c.history) // what is appended to it goes elsewhere
+		from.follow = nil                  // nothing is left to follow
 	}
 }
 
@@ -538,11 +561,26 @@ func (c *chain) next(ctx context.Context, r *Response) (*PreparedRequest, error)
 			kind: ErrTooManyRedirects, reason: "exceeded " + itoa(int64(limit)) + " redirects",
 		}), r)
 	}
-	// The next request is made of the one that the caller sent, not of the answer
-	// to a challenge: its Authorization is good for one URI.
-	p, err := c.session.redirect(ctx, r.base(), r.StatusCode, location)
+	// RED-3: headers are read as Latin-1, and Location is UTF-8.
+	location, _ = toLatin1(location)
+	to, err := uri.Resolve(r.base().target, location)
+	if err != nil {
+		return nil, withResponse(inRequest(r.base(), "redirect", urlError(err)), r)
+	}
+	return c.nextTo(ctx, r, to)
+}
+
+// nextTo returns the request that follows r to a URL. It is made of the one
+// that the caller sent, not of the answer to a challenge: its Authorization is
+// good for one URI.
+func (c *chain) nextTo(ctx context.Context, r *Response, to uri.URL) (*PreparedRequest, error) {
+	p, err := c.session.redirect(ctx, r.base(), r.StatusCode, to)
 	if err != nil {
 		return nil, withResponse(err, r)
+	}
+	if _, asked := p.auth.(challenger); asked && p.home == nil {
+		home := r.base().target
+		p.home = &home
 	}
 	if c.challenges != nil {
 		p.Headers.lateCookies(c.challenges.late)

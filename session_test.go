@@ -17,6 +17,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-9ea40bd3/requests/internal/testserver"
 )
 
 // sentHeaders prepares a call of a session and returns its headers.
@@ -249,7 +251,7 @@ func TestMergeEnvironment(t *testing.T) {
 		proxy   string
 	}{
 		{"environment", env, nil, "https://a.test/", nil, TLSVerify{CABundle: "/env/bundle"}, "http://envs"},
-		{"for http", env, nil, "http://a.test/", nil, TLSVerify{}, "http://env"},
+		{"for http", env, nil, "http://a.test/", nil, TLSVerify{CABundle: "/env/bundle"}, "http://env"},
 		{"no_proxy", env, nil, "https://direct.test/", nil, TLSVerify{CABundle: "/env/bundle"}, ""},
 		{"second variable", map[string]string{"REQUESTS_CA_BUNDLE": "", "CURL_CA_BUNDLE": "/env/curl"}, nil, "https://a.test/", nil, TLSVerify{CABundle: "/env/curl"}, ""},
 		{"session's verify wins", env, []Option{Verify(false)}, "https://a.test/", nil, TLSVerify{Skip: true}, "http://envs"},
@@ -624,7 +626,7 @@ func TestCancelAtEachStage(t *testing.T) {
 
 // slack is a limit for this machine, which the race detector makes slow.
 func slack(d time.Duration) time.Duration {
-	if raceEnabled {
+	if testserver.RaceDetector() {
 		return 20 * d
 	}
 	return 5 * d
@@ -715,4 +717,86 @@ func TestHookReplacesAnswerToChallenge(t *testing.T) {
 	assert.Equal(t, 299, r.StatusCode)
 	assert.Equal(t, 1, seen, "the refusal, as the hook saw it")
 	assert.Empty(t, r.History)
+}
+
+// Settings that MergeEnvironment returned have a redirect ask the environment
+// anew, as a verb's do, until somebody changes them; what was left out stays so.
+func TestSendOfMergedSettings(t *testing.T) {
+	var proxies []string
+	s := cannedSession(t, func(ctx context.Context, p *PreparedRequest, set Settings) (*Response, error) {
+		u, _ := selectProxy(p.target.Scheme, p.target.Host, set.Proxies)
+		proxies = append(proxies, u)
+		if p.target.Host == "a.test" {
+			return NewResponse(p, 302, "", NewHeaders("Location", "http://direct.test/"), nil), nil
+		}
+		return answerOK(ctx, p, set)
+	})
+	withEnviron(s, map[string]string{"http_proxy": "http://env", "no_proxy": "direct.test"})
+	p, err := s.Prepare(t.Context(), NewRequest("GET", "http://a.test/"))
+	require.NoError(t, err)
+	send := func(opts ...Option) []string {
+		t.Helper()
+		proxies = nil
+		_, err := s.Send(t.Context(), p, opts...)
+		require.NoError(t, err)
+		return proxies
+	}
+	merged, err := s.MergeEnvironment(p.URL)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"http://env", ""}, send(merged))
+	assert.Equal(t, []string{"http://env", ""}, send(), "without them")
+
+	merged.Proxies["http"] = "http://mine"
+	assert.Equal(t, []string{"http://mine", "http://mine"}, send(merged), "changed")
+
+	s.Proxies = ProxyMap{"http": "http://session"}
+	withEnviron(s, nil)
+	merged, err = s.MergeEnvironment(p.URL, Without(Proxy("http", "")))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"", ""}, send(merged), "left out")
+}
+
+// The limit on a whole call holds while it is prepared, and its error is a
+// timeout wherever it struck.
+func TestTotalTimeoutOfPreparing(t *testing.T) {
+	slow := AuthFunc(func(ctx context.Context, _ *PreparedRequest) error {
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	s := cannedSession(t, answerOK)
+	_, err := s.Get(t.Context(), "http://a.test/", Auth(slow), TotalTimeout(time.Millisecond))
+	require.ErrorIs(t, err, ErrTimeout)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+
+	s.Timeouts.Total = new(time.Millisecond)
+	_, err = s.Get(t.Context(), "http://a.test/", Auth(slow))
+	require.ErrorIs(t, err, ErrTimeout)
+	_, err = s.Get(t.Context(), "http://a.test/", TotalTimeout(0))
+	require.NoError(t, err)
+
+	s = cannedSession(t, func(ctx context.Context, _ *PreparedRequest, _ Settings) (*Response, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	})
+	_, err = s.Get(t.Context(), "http://a.test/", TotalTimeout(time.Millisecond))
+	require.ErrorIs(t, err, ErrTimeout, "in an adapter")
+}
+
+// A redirect that was followed has no next request, whatever the limit.
+func TestNextOfHistory(t *testing.T) {
+	var hops []string
+	table := map[string]string{"http://a.test/": "302 /b", "http://a.test/b": "302 /c"}
+	for _, opts := range [][]Option{nil, {MaxRedirects(2)}, {Stream()}} {
+		r, err := cannedSession(t, redirecting(&hops, table)).Get(t.Context(), "http://a.test/", opts...)
+		require.NoError(t, err)
+		require.Len(t, r.History, 2)
+		for _, before := range append(r.History, r) {
+			next, err := before.Next(t.Context())
+			require.NoError(t, err)
+			assert.Nil(t, next)
+		}
+	}
+	_, err := cannedSession(t, redirecting(&hops, table)).Get(t.Context(), "http://a.test/", MaxRedirects(1))
+	_, err = asError(t, err).Response.Next(t.Context())
+	assert.ErrorIs(t, err, ErrTooManyRedirects, "the one that was not followed")
 }

@@ -16,7 +16,7 @@ import (
 
 // body is a response's, from the transport to the caller.
 type body struct {
-	raw     io.ReadCloser         // undecoded; its errors are ours already
+	raw     io.ReadCloser         // undecoded; its errors are ours already. Nil is none
 	length  int64                 // of raw, or unknownLength
 	codings []string              // to undo, as the Content-Encoding fields say
 	limits  *Limits               // nil for none
@@ -51,8 +51,12 @@ const maxExactBody = 16 << 20
 // bufferSize is that of the buffers that bodies are moved in.
 const bufferSize = 256 << 10
 
+// buffers has room for bodies on their way. A body that is collected in it is
+// copied out before its buffers go back.
 var buffers = sync.Pool{New: func() any { return new(make([]byte, bufferSize)) }}
 
+// getBuffer takes a buffer of bufferSize, and putBuffer gives it back: nothing
+// may refer to it then.
 func getBuffer() *[]byte  { return buffers.Get().(*[]byte) }
 func putBuffer(b *[]byte) { buffers.Put(b) }
 
@@ -66,6 +70,7 @@ func (b *body) load(r *Response) error {
 	case bodyConsumed:
 		return b.consumedError(r)
 	}
+	// The rest of the body went with its connection.
 	if b.closed {
 		return b.fail(r, &Error{kind: ErrStreamConsumed, reason: "response was closed before its body was read"})
 	}
@@ -75,6 +80,7 @@ func (b *body) load(r *Response) error {
 	if err := b.start(r); err != nil {
 		return b.fail(r, err)
 	}
+	// What came before an error is kept too, for [Response.Partial].
 	data, err := readAll(b, r, b.expect())
 	b.data = data
 	if err != nil {
@@ -90,6 +96,7 @@ func (b *body) consumedError(r *Response) error {
 		kind: ErrStreamConsumed, reason: "body was already read by another reader",
 		Op: "read body", URL: shownURL(r.URL), Request: r.Request, Response: r, MaybeSent: true,
 	}
+	// It is told by [Response.Err], but ends nothing: the other reader goes on.
 	if b.err == nil {
 		b.err = err
 	}
@@ -110,6 +117,7 @@ func (b *body) expect() int {
 // else into growing ones.
 func readAll(b *body, r *Response, expect int) ([]byte, error) {
 	if expect > 0 && int64(expect) == b.length {
+		// The caller gets this slice, so that it comes from no pool.
 		data := make([]byte, expect)
 		n := 0
 		for n < len(data) {
@@ -176,9 +184,13 @@ func (b *body) start(r *Response) error {
 		return nil
 	}
 	b.state = bodyReading
+	if b.raw == nil {
+		b.raw = http.NoBody // the response was made without [NewResponse]
+	}
 	if len(b.codings) == 0 {
 		return nil
 	}
+	// The decoder reads raw through the counter; without one, step counts itself.
 	dec, err := coding.NewReader(&rawCounter{b}, b.codings, b.limits.coding())
 	if err != nil {
 		return decodingError(r, err)
@@ -220,6 +232,8 @@ func (l *Limits) coding() coding.Limits {
 // rawCounter is raw, counted.
 type rawCounter struct{ b *body }
 
+// Read counts before the decoder sees the bytes, so that the count is of the
+// wire.
 func (c *rawCounter) Read(p []byte) (int, error) {
 	n, err := c.b.raw.Read(p)
 	c.b.rawRead += int64(n)
@@ -274,6 +288,7 @@ func decodingError(r *Response, err error) error {
 func (b *body) fail(r *Response, err error) error {
 	var e *Error
 	if errors.As(err, &e) && e.Response == nil {
+		// A copy: the transport keeps its error, and gives it for each later Read.
 		filled := *e
 		filled.Response, filled.MaybeSent = r, true
 		if filled.Request == nil {
@@ -304,6 +319,7 @@ func (b *body) release() {
 	}
 }
 
+// close is [Response.Close]. It may come while the body is in any state.
 func (b *body) close() error {
 	b.release()
 	return nil
@@ -337,6 +353,8 @@ func (b *body) read(r *Response, p []byte) (int, error) {
 		return n, nil
 	case bodyConsumed:
 		return 0, io.EOF
+	// A Read begins the body, and goes on with it: unlike the other readers it
+	// may be called again.
 	case bodyFresh:
 		if err := b.begin(r); err != nil {
 			return 0, err
@@ -355,18 +373,21 @@ func (b *body) rawReader(r *Response) io.Reader {
 	if b.state == bodyLoaded {
 		return bytes.NewReader(nil)
 	}
+	// Without codings the body is handed out as it is. A reader that began before
+	// has its decoder already.
 	b.codings = nil
 	return readerFunc(func(p []byte) (int, error) { return b.read(r, p) })
 }
 
+// readerFunc is an [io.Reader] of one function.
 type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // Chunks yields the body in pieces of size bytes, the last one shorter; a
 // body that the server sent in chunks is not joined across them. Size 0 hands
-// out what arrives: the server's chunks as it framed them. A piece is valid
-// until the next step; one that an error cuts short is not handed out, but
+// out what arrives: the server's chunks as it framed them, one of more than
+// 1 MiB in several pieces. A piece is valid until the next step; one that an error cuts short is not handed out, but
 // [Response.Partial] has it. Leaving the loop early closes the response. A body
 // that was read whole is cut anew each time; any other can be had once.
 func (r *Response) Chunks(size int) iter.Seq2[[]byte, error] {
@@ -397,6 +418,7 @@ func (r *Response) Chunks(size int) iter.Seq2[[]byte, error] {
 				yield(nil, err)
 				return
 			}
+			// The piece was the caller's until now, and its memory serves the next.
 			room = piece[:0]
 		}
 	}
@@ -433,6 +455,8 @@ func (b *body) piece(r *Response, room []byte, size int) ([]byte, error) {
 	if size <= 0 {
 		limit = arrivalBuffer
 	}
+	// The size may be anything that the caller thought of: room is made for what
+	// comes and not for what was asked for.
 	room = slices.Grow(room[:0], min(limit, arrivalBuffer))
 	for {
 		if len(room) == cap(room) {
@@ -450,12 +474,16 @@ func (b *body) piece(r *Response, room []byte, size int) ([]byte, error) {
 	}
 }
 
+// maxPiece bounds a piece whose size is the server's to say: a chunk may be as
+// large as a body.
+const maxPiece = 1 << 20
+
 // pieceEnds reports whether what was read so far is handed out: a full piece,
 // the end of a chunk, or, without a size, whatever came where there are no
 // chunks to wait for.
 func (b *body) pieceEnds(n, have, size int) bool {
 	switch {
-	case size > 0 && have >= size:
+	case size > 0 && have >= size, size <= 0 && have >= maxPiece:
 		return true
 	case n == 0:
 		return false
@@ -485,6 +513,7 @@ func (r *Response) TextChunks(size int) iter.Seq2[string, error] {
 				return
 			}
 		}
+		// A character that the end has cut is U+FFFD.
 		if text = dec(text[:0], nil, true); len(text) > 0 {
 			yield(string(text), nil)
 		}
@@ -500,12 +529,32 @@ func (b *body) onClose(f func()) {
 	b.raw = &closeHook{b.raw, f}
 }
 
+// aborter is a body of which a Read that waits can be ended.
+type aborter interface{ abort() }
+
+// ownBody is what a response was made of. It closes that once, where it can be
+// closed, and is told apart by its address: not every reader can be compared.
+type ownBody struct {
+	io.Reader
+	closed bool
+}
+
+func (o *ownBody) Close() error {
+	c, ok := o.Reader.(io.Closer)
+	if !ok || o.closed {
+		return nil
+	}
+	o.closed = true
+	return c.Close()
+}
+
 // closeHook calls a function when it is closed.
 type closeHook struct {
 	io.ReadCloser
 	f func()
 }
 
+// Close closes first: what f lets in may need the connection.
 func (c *closeHook) Close() error {
 	defer c.f()
 	return c.ReadCloser.Close()
@@ -518,22 +567,25 @@ func (b *body) drain(r *Response) {
 	if b.state == bodyReading {
 		b.release() // a hook has begun to read it: the rest cannot be kept
 	}
-	if b.state != bodyFresh || b.closed {
+	if b.state != bodyFresh || b.closed || b.raw == nil {
 		return
 	}
 	limit := b.limits.drain()
+	// The length says that it is not worth the wait: a new connection is cheaper.
 	if b.length > limit {
 		_ = b.fail(r, &Error{kind: ErrStreamConsumed, reason: "body was too long to be read on the way"})
 		return
 	}
-	if trip, ok := b.raw.(*tripBody); ok && b.length != 0 {
-		defer time.AfterFunc(drainTime, trip.abort).Stop()
+	// A server that dawdles must not hold up the request that comes next.
+	if raw, ok := b.raw.(aborter); ok && b.length != 0 {
+		defer time.AfterFunc(drainTime, raw.abort).Stop()
 	}
 	held, err := b.takeRaw()
 	b.raw.Close()
 	if err == nil && int64(len(held)) > limit {
 		err = &Error{kind: ErrStreamConsumed, reason: "body was too long to be read on the way"}
 	}
+	// What is held has no chunks any more, and a length that is known.
 	b.framed = nil
 	b.length = int64(len(held))
 	if b.raw = http.NoBody; len(held) > 0 || err != nil {
@@ -545,6 +597,8 @@ func (b *body) drain(r *Response) {
 // drain at most.
 func (b *body) takeRaw() ([]byte, error) {
 	if b.length < 0 {
+		// One byte beyond the limit tells a body that is too long from one that
+		// just fits.
 		return io.ReadAll(io.LimitReader(b.raw, b.limits.drain()+1))
 	}
 	if b.length == 0 {
@@ -565,6 +619,7 @@ type heldBody struct {
 	err error
 }
 
+// Read gives the error only after all that came before it.
 func (h *heldBody) Read(p []byte) (int, error) {
 	n, err := h.Reader.Read(p)
 	if err == io.EOF && h.err != nil {
@@ -573,4 +628,5 @@ func (h *heldBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Close has nothing to close: raw was closed when the rest of it was held.
 func (h *heldBody) Close() error { return nil }

@@ -582,3 +582,21 @@ func TestEmptyBodyClosedUnread(t *testing.T) {
 		srv.Close()
 	}
 }
+
+// How large a piece is without a size is not the server's to say alone.
+func TestChunksAreBounded(t *testing.T) {
+	const size = 3 << 20
+	url := rawLoop(t, func(_ int, c net.Conn, r *bufio.Reader) {
+		_, _ = http.ReadRequest(r)
+		_, _ = fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", size, strings.Repeat("x", size))
+	})
+	r, err := loopSession(t).Get(t.Context(), url, Stream())
+	require.NoError(t, err)
+	total := 0
+	for piece, err := range r.Chunks(0) {
+		require.NoError(t, err)
+		assert.LessOrEqual(t, len(piece), 2*maxPiece)
+		total += len(piece)
+	}
+	assert.Equal(t, size, total)
+}

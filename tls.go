@@ -8,8 +8,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -24,12 +24,14 @@ type TLSVerify struct {
 	// Skip trusts any certificate for any name: for tests alone.
 	Skip bool
 	// CABundle is the path of a PEM file, or of a directory of them. Only
-	// what is in it is trusted.
+	// what is in it is trusted, as it is when a connection is made: what was
+	// changed counts for the next one, and those that are open serve on.
 	CABundle string
 	// Roots are trusted in the place of the system's.
 	Roots *x509.CertPool
 }
 
+// isZero reports whether nothing is set, so that it inherits.
 func (v TLSVerify) isZero() bool { return v == TLSVerify{} }
 
 // check refuses two settings at once: which of them should win is anyone's
@@ -48,7 +50,10 @@ func (v TLSVerify) check() error {
 }
 
 // ClientCert is the certificate shown to servers that ask for one. The zero
-// value is unset. The key must not be encrypted.
+// value is unset. The key must not be encrypted. Files that were renewed count
+// for the next connection that is made; those that are open serve on. A proxy
+// that is spoken to over TLS is shown the certificate where it forwards, for
+// http, and not on the way to an https origin.
 type ClientCert struct {
 	// CertFile is the path of a PEM file with the certificate and, where
 	// KeyFile is empty, its key.
@@ -60,6 +65,17 @@ type ClientCert struct {
 	// None shows none, whatever the session has.
 	None bool
 }
+
+// text tells where the certificate comes from: a pointer within a struct is an
+// address under %v.
+func (c ClientCert) text() string {
+	type plain ClientCert // without the methods
+	return fmt.Sprintf("%+v", plain(c))
+}
+
+// LogValue tells where the certificate comes from, for [log/slog], and nothing of
+// its key.
+func (c ClientCert) LogValue() slog.Value { return slog.StringValue(c.text()) }
 
 // check reports a file that is not there: the server may never ask for it,
 // but who names it means it.
@@ -80,15 +96,18 @@ func (c ClientCert) check() error {
 
 // sslError is an error of a file that TLS needs; it names the file.
 func sslError(what, path string, err error) error {
+	// The path is in the text already.
 	if pathErr, ok := errors.AsType[*os.PathError](err); ok {
 		err = pathErr.Err
 	}
 	return &Error{kind: ErrSSL, reason: what + " " + path, Err: err}
 }
 
+func (c ClientCert) fromFiles() bool { return !c.None && c.CertFile != "" }
+
 // load returns the certificate, or nil where there is none.
 func (c ClientCert) load() (*tls.Certificate, error) {
-	if c.None || c.CertFile == "" {
+	if !c.fromFiles() {
 		return c.Certificate, nil
 	}
 	certPEM, err := os.ReadFile(c.CertFile)
@@ -107,12 +126,52 @@ func (c ClientCert) load() (*tls.Certificate, error) {
 		return nil, sslError("client key", keyFile, errEncryptedKey)
 	}
 	cert, err := tls.X509KeyPair(certPEM, keyPEM)
-	if err != nil {
+	if err == nil {
+		return &cert, nil
+	}
+	// Its error does not tell which of the two files is at fault.
+	if leaf := firstBlock(certPEM, "CERTIFICATE"); leaf == nil {
+		return nil, sslError("client certificate", c.CertFile, errors.New("no certificate in it"))
+	} else if _, err := x509.ParseCertificate(leaf.Bytes); err != nil {
 		return nil, sslError("client certificate", c.CertFile, err)
 	}
-	return &cert, nil
+	if key := firstBlock(keyPEM, "PRIVATE KEY"); key == nil {
+		return nil, sslError("client key", keyFile, errors.New("no private key in it"))
+	} else if err := checkKey(key.Bytes); err != nil {
+		return nil, sslError("client key", keyFile, err)
+	}
+	if keyFile != c.CertFile {
+		return nil, sslError("client certificate", c.CertFile+" with key "+keyFile, err)
+	}
+	return nil, sslError("client certificate", c.CertFile, err)
 }
 
+// firstBlock finds the first block of a PEM file whose type is kind, or a kind
+// of it, such as an EC PRIVATE KEY.
+func firstBlock(data []byte, kind string) *pem.Block {
+	for {
+		var block *pem.Block
+		block, data = pem.Decode(data)
+		if block == nil || block.Type == kind || strings.HasSuffix(block.Type, " "+kind) {
+			return block
+		}
+	}
+}
+
+// checkKey reports whether a private key can be read, in any of the forms that
+// package tls takes.
+func checkKey(der []byte) error {
+	if _, err := x509.ParsePKCS1PrivateKey(der); err == nil {
+		return nil
+	}
+	if _, err := x509.ParseECPrivateKey(der); err == nil {
+		return nil
+	}
+	_, err := x509.ParsePKCS8PrivateKey(der)
+	return err
+}
+
+// errEncryptedKey says what Go's own error would leave out.
 var errEncryptedKey = errors.New("the private key is encrypted; give one that is not, or a Certificate")
 
 // encryptedKey reports whether the first key of a PEM file is encrypted, in
@@ -126,71 +185,14 @@ func encryptedKey(data []byte) bool {
 			return false
 		case block.Type == "ENCRYPTED PRIVATE KEY", strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED"):
 			return true
+		// [tls.X509KeyPair] takes the first key, so that later ones do not matter.
 		case strings.HasSuffix(block.Type, "PRIVATE KEY"):
 			return false
 		}
 	}
 }
 
-// roots returns what is trusted; nil is the system's.
-func (v TLSVerify) roots() (*x509.CertPool, error) {
-	if v.CABundle == "" {
-		return v.Roots, nil
-	}
-	fi, err := os.Stat(v.CABundle)
-	if err != nil {
-		return nil, sslError("CA bundle", v.CABundle, err)
-	}
-	pool := x509.NewCertPool()
-	if !fi.IsDir() {
-		if n, err := addCerts(pool, v.CABundle); err != nil {
-			return nil, sslError("CA bundle", v.CABundle, err)
-		} else if n == 0 {
-			return nil, sslError("CA bundle", v.CABundle, errors.New("no certificate in it"))
-		}
-		return pool, nil
-	}
-	entries, err := os.ReadDir(v.CABundle)
-	if err != nil {
-		return nil, sslError("CA bundle", v.CABundle, err)
-	}
-	for _, entry := range entries {
-		path := filepath.Join(v.CABundle, entry.Name())
-		if fi, err := os.Stat(path); err != nil || !fi.Mode().IsRegular() {
-			continue
-		}
-		// A directory may hold anything; what is no certificate is passed over.
-		_, _ = addCerts(pool, path)
-	}
-	return pool, nil
-}
-
-// addCerts adds the certificates of a PEM file, and counts them.
-func addCerts(pool *x509.CertPool, path string) (int, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return 0, err
-	}
-	n := 0
-	for {
-		var block *pem.Block
-		if block, data = pem.Decode(data); block == nil {
-			return n, nil
-		}
-		// Keys and parameters may stand in the same file; they are not for us.
-		if block.Type != "CERTIFICATE" && block.Type != "TRUSTED CERTIFICATE" {
-			continue
-		}
-		cert, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return n, err
-		}
-		pool.AddCert(cert)
-		n++
-	}
-}
-
-// config makes the configuration of a transport's connections.
+// config makes the configuration of connections to origins.
 func (s TLSSettings) config(verify TLSVerify, cert ClientCert) (*tls.Config, error) {
 	roots, err := verify.roots()
 	if err != nil {
@@ -209,6 +211,8 @@ func (s TLSSettings) config(verify TLSVerify, cert ClientCert) (*tls.Config, err
 		CurvePreferences:   s.Curves,
 		ServerName:         s.ServerName,
 		KeyLogWriter:       s.KeyLog,
+		// Sessions are resumed within one transport: other settings of trust have
+		// another.
 		ClientSessionCache: tls.NewLRUClientSessionCache(0),
 	}
 	if own != nil {
@@ -225,11 +229,26 @@ func (s TLSSettings) config(verify TLSVerify, cert ClientCert) (*tls.Config, err
 	return c, nil
 }
 
+// forProxy is what of an origin's configuration holds for the TLS proxy on the
+// way to it: whom to trust, and how to speak. Name and pins are the origin's,
+// and so is the client certificate, which a proxy is shown where it forwards
+// alone, since there it is the only peer.
+func forProxy(origin *tls.Config, forward bool) *tls.Config {
+	c := origin.Clone()
+	c.ServerName, c.VerifyConnection = "", nil
+	c.ClientSessionCache = tls.NewLRUClientSessionCache(0)
+	if !forward {
+		c.Certificates = nil
+	}
+	return c
+}
+
 // parsePins decodes pinned keys.
 func parsePins(pins []string) ([][sha256.Size]byte, error) {
 	out := make([][sha256.Size]byte, len(pins))
 	for i, pin := range pins {
 		b, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(pin, "sha256/"))
+		// A pin that can never match would lock the caller out; it is told before.
 		if err != nil || len(b) != sha256.Size {
 			return nil, invalidOption("pin %d is no base64 SHA-256 hash", i)
 		}
@@ -248,6 +267,8 @@ func checkPins(cs tls.ConnectionState, pins [][sha256.Size]byte) error {
 	}
 	for _, chain := range chains {
 		for _, cert := range chain {
+			// The key and not the certificate: a renewal with the same key keeps its
+			// pin (RFC 7469, section 2.4).
 			if slices.Contains(pins, sha256.Sum256(cert.RawSubjectPublicKeyInfo)) {
 				return nil
 			}

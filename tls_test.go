@@ -4,9 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/pem"
 	"fmt"
@@ -18,6 +23,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -65,6 +71,38 @@ func hello(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, "hello ", who)
 }
 
+// oddCertificates are certificates that OpenSSL takes and package x509 does
+// not: one of a negative serial number, and one of a curve that it has not.
+func oddCertificates(t testing.TB) []byte {
+	der := testserver.NewCA(t).Cert.Raw
+	change := func(old, changed string) []byte {
+		require.Equal(t, 1, bytes.Count(der, []byte(old)))
+		odd := bytes.Replace(der, []byte(old), []byte(changed), 1)
+		_, err := x509.ParseCertificate(odd)
+		require.Error(t, err)
+		return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: odd})
+	}
+	return append(change("\xa0\x03\x02\x01\x02\x02\x01\x01", "\xa0\x03\x02\x01\x02\x02\x01\xfb"),
+		change("\x2a\x86\x48\xce\x3d\x03\x01\x07", "\x2a\x86\x48\xce\x3d\x03\x01\x06")...)
+}
+
+var (
+	serverUse = []asn1.ObjectIdentifier{{1, 3, 6, 1, 5, 5, 7, 3, 1}}
+	mailUse   = []asn1.ObjectIdentifier{{1, 3, 6, 1, 5, 5, 7, 3, 4}}
+)
+
+// trustedPEM is an authority's certificate as OpenSSL writes it with -trustout:
+// with what it is trusted for behind it.
+func trustedPEM(t testing.TB, ca *testserver.CA, aux any) []byte {
+	der := slices.Clone(ca.Cert.Raw)
+	if aux != nil {
+		b, err := asn1.Marshal(aux)
+		require.NoError(t, err)
+		der = append(der, b...)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: trustedCertificate, Bytes: der})
+}
+
 // Which certificates are trusted, by what says so.
 func TestVerifyBundles(t *testing.T) {
 	ca, other := testserver.NewCA(t), testserver.NewCA(t)
@@ -90,6 +128,11 @@ func TestVerifyBundles(t *testing.T) {
 	sub("mixed/deeper")
 	require.NoError(t, os.Symlink("nowhere", filepath.Join(mixed, "dangling")))
 	both := write("both.pem", append(other.PEM(), ca.PEM()...))
+	odd := oddCertificates(t)
+	// The certificates of a directory count that stand behind any of these.
+	sub("behind")
+	write("behind/all.pem", slices.Concat([]byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), odd, ca.PEM()))
+	cut := other.PEM()[:200]
 	tests := []struct {
 		name   string
 		verify TLSVerify
@@ -110,6 +153,21 @@ func TestVerifyBundles(t *testing.T) {
 		{"no such file", TLSVerify{CABundle: filepath.Join(dir, "none")}, false, "none"},
 		{"no certificate in it", TLSVerify{CABundle: write("text", []byte("hello"))}, false, "no certificate"},
 		{"broken certificate", TLSVerify{CABundle: filepath.Join(mixed, "bad.pem")}, false, "bad.pem"},
+		{"what Go does not take before it", TLSVerify{CABundle: write("odd-before", append(odd, ca.PEM()...))}, true, ""},
+		{"what Go does not take behind it", TLSVerify{CABundle: write("odd-behind", append(ca.PEM(), odd...))}, true, ""},
+		{"what Go does not take alone", TLSVerify{CABundle: write("odd", odd)}, false, "odd"},
+		{"directory of files of them", TLSVerify{CABundle: filepath.Join(dir, "behind")}, true, ""},
+		{"older name", TLSVerify{CABundle: write("x509", bytes.ReplaceAll(ca.PEM(), []byte(" CERT"), []byte(" X509 CERT")))}, true, ""},
+		{"trusted", TLSVerify{CABundle: write("trusted", trustedPEM(t, ca, nil))}, true, ""},
+		{"trusted with a name", TLSVerify{CABundle: write("named", trustedPEM(t, ca, certAux{Alias: "x"}))}, true, ""},
+		{"trusted for servers", TLSVerify{CABundle: write("servers", trustedPEM(t, ca, certAux{Trust: serverUse}))}, true, ""},
+		{"trusted for mail", TLSVerify{CABundle: write("mail", trustedPEM(t, ca, certAux{Trust: mailUse}))}, false, "authority"},
+		{"rejected for servers", TLSVerify{CABundle: write("rejected", trustedPEM(t, ca, certAux{Reject: serverUse}))}, false, "authority"},
+		{"rejected for mail", TLSVerify{CABundle: write("no-mail", trustedPEM(t, ca, certAux{Reject: mailUse}))}, true, ""},
+		{"trusted with garbage", TLSVerify{CABundle: write("aux", trustedPEM(t, ca, 1))}, false, "aux"},
+		{"broken base64", TLSVerify{CABundle: write("base64", append(bytes.Replace(other.PEM(), []byte("MII"), []byte("!!!"), 1), ca.PEM()...))}, false, "base64"},
+		{"cut short", TLSVerify{CABundle: write("cut", append(ca.PEM(), cut...))}, false, "cut"},
+		{"broken behind it", TLSVerify{CABundle: write("der", append(ca.PEM(), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"...))}, false, "der"},
 		{"a key", TLSVerify{CABundle: write("key", []byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"))}, false, "no certificate"},
 	}
 	for _, tt := range tests {
@@ -159,6 +217,34 @@ func TestVerifyEnvironment(t *testing.T) {
 			assert.ErrorIs(t, err, ErrSSL)
 		})
 	}
+}
+
+// A call that begins with http may come to a server, or by a proxy, for which
+// the environment's bundle counts.
+func TestVerifyEnvironmentBeyondHTTP(t *testing.T) {
+	ca := testserver.NewCA(t)
+	secure := tlsLoop(t, serverConfig(ca.Leaf("localhost")), hello)
+	plain := loopServer(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, secure, http.StatusFound) })
+	bundle := ca.WriteFiles(t.TempDir())
+	s := tlsSession(t, new(HTTPAdapter))
+	withEnviron(s, map[string]string{"REQUESTS_CA_BUNDLE": bundle})
+	_, err := s.Get(t.Context(), plain)
+	require.NoError(t, err)
+
+	p, err := s.Prepare(t.Context(), NewRequest("GET", plain))
+	require.NoError(t, err)
+	settings, err := s.MergeEnvironment(p.URL)
+	require.NoError(t, err)
+	_, err = s.Send(t.Context(), p, settings)
+	require.NoError(t, err)
+
+	_, err = s.Get(t.Context(), "http://a.test/", Proxy("http", secure))
+	require.NoError(t, err, "by a proxy that speaks TLS")
+	withEnviron(s, map[string]string{"REQUESTS_CA_BUNDLE": "/no/such"})
+	_, err = s.Get(t.Context(), plain)
+	assert.ErrorIs(t, err, ErrSSL)
+	_, err = s.Get(t.Context(), plain, AllowRedirects(false))
+	assert.NoError(t, err, "no TLS, no bundle")
 }
 
 func TestBadCertificates(t *testing.T) {
@@ -272,6 +358,72 @@ func TestClientCertificates(t *testing.T) {
 	// A file that is not there is told of for http too.
 	_, err := loopSession(t).Get(t.Context(), loopServer(t, echoBody), Cert(cert+"x"))
 	assert.ErrorIs(t, err, ErrSSL)
+}
+
+// The error of a certificate or a key that cannot be used names the file that
+// is at fault: both where they do not belong together.
+func TestBadCertificateFilesAreNamed(t *testing.T) {
+	ca := testserver.NewCA(t)
+	cert, key, both, _ := clientFiles(t, ca, "alice")
+	_, otherKey, _, _ := clientFiles(t, ca, "mallory")
+	dir := t.TempDir()
+	write := func(name string, content []byte) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, content, 0o600))
+		return path
+	}
+	block := func(kind string) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: []byte("x")}) }
+	read := func(path string) []byte {
+		data, err := os.ReadFile(path)
+		require.NoError(t, err)
+		return data
+	}
+	tests := []struct {
+		name string
+		cert ClientCert
+		in   string // the file that is named
+		also string // another one, or what is said of it
+		out  string // the file that is not
+	}{
+		{"key is garbage", ClientCert{CertFile: cert, KeyFile: write("garbage", []byte("garbage"))}, "garbage", "no private key", cert},
+		{"key is a certificate", ClientCert{CertFile: cert, KeyFile: cert}, cert, "no private key", key},
+		{"key does not parse", ClientCert{CertFile: cert, KeyFile: write("broken", block("EC PRIVATE KEY"))}, "broken", "client key", cert},
+		{"key of another kind", ClientCert{CertFile: cert, KeyFile: write("dsa", block("DSA PRIVATE KEY"))}, "dsa", "client key", cert},
+		{"key is encrypted", ClientCert{CertFile: cert, KeyFile: write("secret", block("ENCRYPTED PRIVATE KEY"))}, "secret", "encrypted", cert},
+		{"certificate is garbage", ClientCert{CertFile: write("text", []byte("garbage")), KeyFile: key}, "text", "no certificate", key},
+		{"certificate does not parse", ClientCert{CertFile: write("junk", block("CERTIFICATE")), KeyFile: key}, "junk", "client certificate", key},
+		{"another's key", ClientCert{CertFile: cert, KeyFile: otherKey}, cert, otherKey, key},
+		{"one file with another's key", ClientCert{CertFile: write("one", append(read(cert), read(otherKey)...))}, "one", "client certificate", both},
+		{"one file without key", ClientCert{CertFile: cert}, cert, "no private key", key},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := tt.cert.load()
+			require.ErrorIs(t, err, ErrSSL)
+			assert.Contains(t, err.Error(), tt.in)
+			assert.Contains(t, err.Error(), tt.also)
+			assert.NotContains(t, err.Error(), tt.out)
+		})
+	}
+	for _, good := range []ClientCert{{CertFile: both}, {CertFile: cert, KeyFile: key}} {
+		_, err := good.load()
+		assert.NoError(t, err)
+	}
+}
+
+func TestCheckKey(t *testing.T) {
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	sec1, err := x509.MarshalECPrivateKey(ec)
+	require.NoError(t, err)
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(ec)
+	require.NoError(t, err)
+	old, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	for _, der := range [][]byte{sec1, pkcs8, x509.MarshalPKCS1PrivateKey(old)} {
+		assert.NoError(t, checkKey(der))
+	}
+	assert.Error(t, checkKey([]byte("x")))
 }
 
 func TestEncryptedKey(t *testing.T) {

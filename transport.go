@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/seed-9ea40bd3/requests/internal/tunnel"
@@ -21,28 +20,31 @@ import (
 // transport is a pool of connections that may serve one another's requests:
 // one way to the server, one set of TLS settings.
 type transport struct {
-	adapter *HTTPAdapter
-	route   route
-	dialer  wire.Dialer
-	http    *http.Transport
+	adapter *HTTPAdapter    // whose settings hold; they do not change in use
+	route   route           // the way to the server
+	dialer  wire.Dialer     // for the server, or for a proxy
+	http    *http.Transport // pools, frames, and speaks HTTP/2
 
-	auth  proxyAuth
-	hosts hostPools
+	auth  *proxyAuth // what the proxy has asked for; shared by the ways through it
+	hosts hostPools  // for which hosts connections are kept
 
-	tlsOnce   sync.Once
-	tlsConfig *tls.Config // for origins, and for a proxy
-	tlsErr    error
+	tls tlsLoader
 }
 
 // newTransport sets up net/http to pool, frame and speak HTTP/2, and leaves
 // dialling, TLS, proxies, redirects, cookies and codings to this package.
 func newTransport(a *HTTPAdapter, rt route) *transport {
 	t := &transport{adapter: a, route: rt}
+	t.tls = tlsLoader{settings: a.TLS, verify: rt.key.verify, cert: rt.key.cert, forward: rt.forward}
 	t.hosts.limit = cmp.Or(a.PoolConnections, defaultPoolConnections)
 	t.dialer = wire.Dialer{Lookup: a.Resolve, LocalAddr: a.LocalAddr}
 	size := cmp.Or(a.PoolMaxSize, defaultPoolMaxSize)
-	if rt.key.guard != nil {
-		t.dialer.Control = rt.key.guard.control
+	// It sees the address after the name was resolved, so that a name cannot lead
+	// it astray between a check and the dialling.
+	if rt.guard != nil {
+		// A copy: its equals of other calls dial through this one.
+		t.route.guard = rt.guard.clone()
+		t.dialer.Control = t.route.guard.control
 	}
 	t.http = &http.Transport{
 		DialContext:    t.dialPlain,
@@ -55,9 +57,11 @@ func newTransport(a *HTTPAdapter, rt route) *transport {
 		ReadBufferSize:         a.MaxTrailerBytes, // within which net/http looks for their end
 		ForceAttemptHTTP2:      t.offersHTTP2(),
 	}
+	// Requests' pool_block: a request waits for a connection to come back.
 	if a.PoolBlock {
 		t.http.MaxConnsPerHost = size
 	}
+	// An empty map, and not nil, is what keeps net/http from speaking HTTP/2.
 	if !t.offersHTTP2() {
 		t.http.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
 	}
@@ -88,6 +92,8 @@ type dialError struct {
 	err   error
 }
 
+// Error is that of the failure alone: the stage is for [dialFailure], which
+// makes a kind of it.
 func (e *dialError) Error() string { return e.err.Error() }
 func (e *dialError) Unwrap() error { return e.err }
 
@@ -105,7 +111,7 @@ func connectTimeout(ctx context.Context) time.Duration {
 // dialPlain connects for http: to the server, to a proxy that forwards, or
 // through SOCKS.
 func (t *transport) dialPlain(ctx context.Context, _, addr string) (net.Conn, error) {
-	c, err := t.reach(ctx, addr)
+	c, err := t.reach(ctx, addr, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -115,8 +121,10 @@ func (t *transport) dialPlain(ctx context.Context, _, addr string) (net.Conn, er
 	return conn, nil
 }
 
-// reach gives a connection whose other end is addr, by way of the proxy.
-func (t *transport) reach(ctx context.Context, addr string) (net.Conn, error) {
+// reach gives a connection whose other end is addr, by way of the proxy. A
+// proxy that speaks TLS is none that a plain connection is made through: it
+// forwards those.
+func (t *transport) reach(ctx context.Context, addr string, configs *tlsConfigs) (net.Conn, error) {
 	if t.route.proxy.Host == "" || t.route.forward {
 		c, err := t.dial(ctx, addr)
 		if err != nil {
@@ -128,7 +136,7 @@ func (t *transport) reach(ctx context.Context, addr string) (net.Conn, error) {
 		}
 		return c, nil
 	}
-	return t.reachByProxy(ctx, addr)
+	return t.reachByProxy(ctx, addr, configs)
 }
 
 // dial makes a connection to host:port, or whatever the adapter's owner has
@@ -157,10 +165,12 @@ func (t *transport) dial(ctx context.Context, addr string) (net.Conn, error) {
 // went.
 func (t *transport) dialByCaller(ctx context.Context, addr string) (net.Conn, error) {
 	c, err := t.adapter.Dial(ctx, "tcp", addr)
-	if err != nil || t.route.key.guard == nil {
+	if err != nil || t.route.guard == nil {
 		return c, err
 	}
-	if err := t.route.key.guard.checkConn(c); err != nil {
+	// The guard cannot look before a dialler that is not ours; nothing was sent
+	// yet.
+	if err := t.route.guard.checkConn(c); err != nil {
 		c.Close()
 		return nil, err
 	}
@@ -169,10 +179,12 @@ func (t *transport) dialByCaller(ctx context.Context, addr string) (net.Conn, er
 
 // reachByProxy dials the proxy and has it connect to addr. The connect
 // timeout holds for the dialling and for the talk after it.
-func (t *transport) reachByProxy(ctx context.Context, addr string) (net.Conn, error) {
-	for asked := 0; ; asked++ {
-		c, err := t.tryProxy(ctx, addr)
-		if err == nil || !t.auth.connectChallenged(t.route.proxy, err, asked) {
+func (t *transport) reachByProxy(ctx context.Context, addr string, configs *tlsConfigs) (net.Conn, error) {
+	var turn proxyTurn
+	for {
+		c, err := t.tryProxy(ctx, addr, configs, &turn)
+		// A refusal with a challenge that can be answered is worth another try.
+		if err == nil || !t.auth.connectChallenged(t.route.proxy, err, &turn) {
 			return c, err
 		}
 	}
@@ -180,7 +192,7 @@ func (t *transport) reachByProxy(ctx context.Context, addr string) (net.Conn, er
 
 // tryProxy is one attempt of [transport.reachByProxy], on a connection of its
 // own: a proxy may close the one on which it asked for credentials.
-func (t *transport) tryProxy(ctx context.Context, addr string) (net.Conn, error) {
+func (t *transport) tryProxy(ctx context.Context, addr string, configs *tlsConfigs, turn *proxyTurn) (net.Conn, error) {
 	proxy := t.route.proxy
 	c, err := t.dial(ctx, proxy.DialAddr())
 	if err != nil {
@@ -190,11 +202,12 @@ func (t *transport) tryProxy(ctx context.Context, addr string) (net.Conn, error)
 	defer cancel()
 	out := c
 	if proxy.Scheme == "https" {
-		if out, err = t.secure(ctx, c, proxy.Host, nil); err != nil {
+		// No protocol is offered: a tunnel is asked for in HTTP/1.1.
+		if out, err = secure(ctx, c, configs.proxy, proxy.Host, nil); err != nil {
 			return nil, &dialError{stageProxyTLS, err}
 		}
 	}
-	if out, err = t.openTunnel(ctx, out, addr); err != nil {
+	if out, err = t.openTunnel(ctx, out, addr, turn); err != nil {
 		c.Close()
 		stage := stageProxy
 		if strings.HasPrefix(proxy.Scheme, "http") {
@@ -214,13 +227,15 @@ func limited(ctx context.Context, d time.Duration) (context.Context, context.Can
 }
 
 // openTunnel has the proxy at the other end of c connect to addr.
-func (t *transport) openTunnel(ctx context.Context, c net.Conn, addr string) (net.Conn, error) {
+func (t *transport) openTunnel(ctx context.Context, c net.Conn, addr string, turn *proxyTurn) (net.Conn, error) {
 	proxy := t.route.proxy
 	user, password, hasAuth := proxy.ProxyAuth()
 	switch proxy.Scheme {
 	case "http", "https":
 		var fields []tunnel.Field
-		value, err := t.auth.value(proxy, &PreparedRequest{Method: http.MethodConnect}, addr)
+		// Digest signs method and target, and of a CONNECT that is the authority
+		// (RFC 9110, section 9.3.6).
+		value, err := t.auth.value(proxy, &PreparedRequest{Method: http.MethodConnect}, addr, turn)
 		if err != nil {
 			return nil, err
 		}
@@ -242,7 +257,9 @@ func (t *transport) openTunnel(ctx context.Context, c net.Conn, addr string) (ne
 
 // openSOCKS speaks SOCKS: socks5 and socks4 resolve the name here, socks5h
 // and socks4a leave it to the proxy.
-func (t *transport) openSOCKS(ctx context.Context, c net.Conn, host string, port uint16, user, password string, hasAuth bool) error {
+func (t *transport) openSOCKS(
+	ctx context.Context, c net.Conn, host string, port uint16, user, password string, hasAuth bool,
+) error {
 	ip, err := netip.ParseAddr(host)
 	isName := err != nil
 	switch t.route.proxy.Scheme {
@@ -278,6 +295,7 @@ func (t *transport) resolveFor(ctx context.Context, host string, v4 bool) (netip
 		return netip.Addr{}, err
 	}
 	for _, a := range addrs {
+		// SOCKS 4 carries no other addresses.
 		if a = a.Unmap(); !v4 || a.Is4() {
 			return a, nil
 		}
@@ -292,13 +310,16 @@ func (t *transport) dialTLS(ctx context.Context, _, addr string) (net.Conn, erro
 	if err != nil {
 		return nil, err
 	}
+	// net/http dials anew for a request that was lost, and would go on for ever
+	// with a server that always closes.
 	if enough, _ := ctx.Value(sendLimit{}).(bool); enough {
 		return nil, errTooManyResends
 	}
-	if err := t.loadTLS(); err != nil {
+	configs, err := t.tls.load()
+	if err != nil {
 		return nil, &dialError{stageTLS, err} // nobody is called for nothing
 	}
-	raw, err := t.reach(ctx, addr)
+	raw, err := t.reach(ctx, addr, configs)
 	if err != nil {
 		return nil, err
 	}
@@ -308,16 +329,21 @@ func (t *transport) dialTLS(ctx context.Context, _, addr string) (net.Conn, erro
 	if !t.offersHTTP2() {
 		protos = protos[1:]
 	}
+	config, stage := configs.origin, stageTLS
+	if t.route.forward {
+		config, stage = configs.proxy, stageProxyTLS
+	}
+	// Between TLS and the socket, where an end without close_notify shows (RFC
+	// 8446, section 6.1): a body cut off by an attacker must not pass for a whole
+	// one.
 	cut := wire.DetectCut(raw)
-	client, err := t.secure(ctx, cut, host, protos)
+	shared := &sharedConn{Conn: cut, pools: &t.hosts, host: addr, noticed: make(chan struct{})}
+	client, err := secure(ctx, shared, config, host, protos)
 	if err != nil {
-		stage := stageTLS
-		if t.route.forward {
-			stage = stageProxyTLS
-		}
 		return nil, &dialError{stage, err}
 	}
 	if client.ConnectionState().NegotiatedProtocol == "h2" {
+		t.hosts.addShared(shared)
 		return client, nil
 	}
 	conn := wire.NewTLS(client, raw, cut)
@@ -326,23 +352,11 @@ func (t *transport) dialTLS(ctx context.Context, _, addr string) (net.Conn, erro
 	return conn, nil
 }
 
-// loadTLS makes the settings of TLS at the first use of them, from files that
-// may be missing.
-func (t *transport) loadTLS() error {
-	t.tlsOnce.Do(func() {
-		t.tlsConfig, t.tlsErr = t.adapter.TLS.config(t.route.key.verify, t.route.key.cert)
-	})
-	return t.tlsErr
-}
-
 // secure does a TLS handshake over c, which it closes where that fails.
-func (t *transport) secure(ctx context.Context, c net.Conn, host string, protos []string) (*tls.Conn, error) {
-	if err := t.loadTLS(); err != nil {
-		c.Close()
-		return nil, err
-	}
-	config := t.tlsConfig.Clone()
+func secure(ctx context.Context, c net.Conn, config *tls.Config, host string, protos []string) (*tls.Conn, error) {
+	config = config.Clone() // it is shared by all connections
 	config.NextProtos = protos
+	// A name that the caller set is verified in the place of the host's.
 	if config.ServerName == "" {
 		config.ServerName = tlsName(host)
 	}

@@ -21,6 +21,7 @@ type upload struct {
 	ended   atomic.Bool           // done is closed
 	stopped atomic.Bool           // nothing more is to be read of the source
 	reading atomic.Bool           // the source is waited for, not the peer
+	touched atomic.Bool           // the source was asked for something
 	sent    atomic.Int64          // bytes that the source gave
 	whole   atomic.Bool           // the source came to its end
 	err     atomic.Pointer[error] // the source's own, the first
@@ -40,11 +41,17 @@ const maxPrefix = 32 << 10
 
 // newUpload readies a body for one trip.
 func newUpload(payload *Payload) *upload {
-	u := &upload{payload: payload, free: make(chan struct{}, 1), done: make(chan struct{}), once: !payload.Replayable()}
+	u := &upload{
+		payload: payload, once: !payload.Replayable(),
+		free: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+	// The token: whoever takes it may read the source.
 	u.free <- struct{}{}
 	return u
 }
 
+// errUploadStopped is what net/http is told of a body that nobody needs any
+// more. It is no failure of the source.
 var errUploadStopped = errors.New("upload was stopped")
 
 // open starts the body from its beginning: net/http calls it again to send
@@ -53,11 +60,13 @@ func (u *upload) open() (io.ReadCloser, error) {
 	<-u.free
 	defer u.unlock()
 	again := u.once && u.opened
+	// More was read than the prefix holds, or nobody needs the body any more.
 	if u.over || u.stopped.Load() {
 		return nil, &Error{kind: ErrUnrewindableBody, reason: "the body can be sent only once"}
 	}
 	var src io.ReadCloser
 	if again {
+		// The reader stands where the first connection left it, behind the prefix.
 		src = io.NopCloser(io.MultiReader(bytes.NewReader(u.prefix), u.payload.reader))
 		u.prefix = nil
 	} else {
@@ -68,6 +77,8 @@ func (u *upload) open() (io.ReadCloser, error) {
 		u.opened = true
 	}
 	u.whole.Store(false)
+	// The first reader lies in the upload itself, and costs no allocation.
+	// net/http may hold on to it when it asks for another.
 	r := &u.first
 	if r.u != nil {
 		r = new(uploadReader)
@@ -85,22 +96,46 @@ func (u *upload) open() (io.ReadCloser, error) {
 // progress changes with every piece sent, and while the source is waited for.
 func (u *upload) progress() int64 {
 	if u.reading.Load() {
+		// A source that thinks is no peer that stalls: the read timeout is not for
+		// it.
 		return time.Now().UnixNano()
 	}
 	return u.sent.Load()
 }
 
-// lock waits for a Read of the source to end.
+// cancelGrace is how long a request whose context ended is waited for.
+const cancelGrace = 50 * time.Millisecond
+
+// lock waits for a Read of the source to end, and a little longer than the
+// caller's context: most do end.
 func (u *upload) lock(ctx context.Context) bool {
 	select {
 	case <-u.free:
 		return true
 	case <-ctx.Done():
+	}
+	grace := time.NewTimer(cancelGrace)
+	defer grace.Stop()
+	select {
+	case <-u.free:
+		return true
+	case <-grace.C:
 		return false
 	}
 }
 
+// unlock gives the token back.
 func (u *upload) unlock() { u.free <- struct{}{} }
+
+// giveUp ends the upload of a request that failed. A source that was asked for
+// nothing is as it was: what can be sent only once was not sent. It is called
+// under the lock.
+func (u *upload) giveUp() {
+	u.stopped.Store(true)
+	if !u.touched.Load() {
+		u.payload.untouched()
+	}
+}
 
 // fail keeps the source's own error, which net/http may wrap or lose.
 func (u *upload) fail(err error) error {
@@ -130,6 +165,8 @@ func (u *upload) settle(ctx context.Context, resp *http.Response) bool {
 	if u.whole.Load() {
 		return true
 	}
+	// After such an answer the server reads no more (RFC 9110, section 15.5.14;
+	// RFC 9112, section 9.6), and the rest would be sent in vain.
 	if resp.StatusCode != http.StatusRequestEntityTooLarge && !resp.Close {
 		u.waitWhile(ctx)
 	}
@@ -191,6 +228,7 @@ func (u *upload) take(read func() (int, error)) (int, error) {
 		<-u.done
 		return 0, errUploadStopped
 	}
+	u.touched.Store(true)
 	u.reading.Store(true)
 	n, err := read()
 	u.reading.Store(false)
@@ -237,12 +275,14 @@ func (r *uploadReader) Read(p []byte) (int, error) {
 			more, err = r.src.Read(r.beyond[:])
 			n += more
 		}
+		// Close came while the source was being read, and has left it to this Read.
 		if r.closing.Load() {
 			r.src.Close()
 		}
 		return n, err
 	})
 	if r.left >= 0 {
+		// Nothing of the piece goes out: the request stays visibly short.
 		if r.left -= int64(n); r.left < 0 {
 			return 0, r.u.fail(lengthError(r.u.payload.Len(), "more"))
 		}
@@ -252,6 +292,8 @@ func (r *uploadReader) Read(p []byte) (int, error) {
 		return n, r.u.fail(lengthError(r.u.payload.Len(), itoa(r.u.payload.Len()-r.left)))
 	case err == io.EOF:
 		r.u.whole.Store(true)
+	// net/http may report the connection that it closes for this, and not the
+	// cause.
 	case err != nil && !errors.Is(err, errUploadStopped):
 		_ = r.u.fail(err)
 	}
@@ -297,6 +339,8 @@ func (c *chunkUpload) WriteTo(w io.Writer) (int64, error) {
 			if err := c.pieces.fill(); err != nil {
 				return 0, err
 			}
+			// The piece is the iterator's, and valid until it is asked for the next
+			// one.
 			piece, c.pieces.rest = c.pieces.rest, nil
 			c.u.keep(piece)
 			return len(piece), nil

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -299,6 +300,42 @@ func TestRetryReplaysBody(t *testing.T) {
 	assert.ErrorIs(t, err, ErrConnection, "what the try came to is in it")
 	assert.Equal(t, []string{"abc"}, bodies())
 	assert.True(t, asError(t, err).MaybeSent)
+}
+
+// A body that can be sent only once was not sent where no connection was made.
+func TestRetryOfUnsentBody(t *testing.T) {
+	url := loopServer(t, echoBody)
+	for name, body := range map[string]func() Option{
+		"reader": func() Option { return Body(onlyReader{strings.NewReader("abc")}) },
+		"pieces": func() Option {
+			return BodyChunks(func(yield func([]byte, error) bool) { _ = yield([]byte("a"), nil) && yield([]byte("bc"), nil) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			refused := 2
+			a := &HTTPAdapter{MaxRetries: &Retry{Total: 3}, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+				if refused--; refused >= 0 {
+					return nil, syscall.ECONNREFUSED
+				}
+				return new(net.Dialer).DialContext(ctx, network, address)
+			}}
+			s := tlsSession(t, a)
+			r, err := s.Put(t.Context(), url, body())
+			require.NoError(t, err)
+			assert.Equal(t, "abc", r.Text())
+			assert.Len(t, r.Attempts(), 2)
+
+			refused = 1
+			require.NoError(t, s.Close())
+			a.MaxRetries = nil
+			opt := body()
+			_, err = s.Put(t.Context(), url, opt)
+			require.ErrorIs(t, err, syscall.ECONNREFUSED)
+			r, err = s.Put(t.Context(), url, opt)
+			require.NoError(t, err, "the call may be made again")
+			assert.Equal(t, "abc", r.Text())
+		})
+	}
 }
 
 // A kept connection that the server has closed costs a request nothing, even

@@ -3,6 +3,7 @@ package requests
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,6 +19,7 @@ type watchdog struct {
 	look     time.Duration
 	progress func() int64
 	expire   func()
+	interim  atomic.Int64 // the size of the interim responses: part of progress
 
 	mu      sync.Mutex  // guards what follows
 	timer   *time.Timer // nil before the first wait
@@ -33,7 +35,8 @@ type watchdog struct {
 const looks = 4
 
 // newWatchdog makes a watchdog that is at rest. progress must differ whenever
-// something crossed since it was asked last; expire is called once at most,
+// something crossed since it was asked last, and is asked during waits alone;
+// expire is called once at most,
 // under the lock, and must not call back.
 func newWatchdog(limit time.Duration, progress func() int64, expire func()) *watchdog {
 	return &watchdog{look: max(limit/looks, 1), progress: progress, expire: expire}
@@ -93,15 +96,16 @@ func (w *watchdog) tick() {
 	if w.ended {
 		return
 	}
-	now := w.progress()
 	// A wait that began after the last look has not lasted a whole interval: it
-	// is not counted, lest the watchdog act too early.
-	if !w.waiting || w.fresh || now != w.last {
+	// is not counted, lest the watchdog act too early. Between waits nothing is
+	// looked at: what progress is of may be changed then.
+	if !w.waiting {
 		w.silent = 0
+	} else if now := w.progress(); w.fresh || now != w.last {
+		w.silent, w.fresh, w.last = 0, false, now
 	} else {
 		w.silent++
 	}
-	w.fresh, w.last = false, now
 	if w.silent >= looks {
 		w.ended, w.expired = true, true
 		w.expire()

@@ -504,3 +504,61 @@ func TestReadTimeoutOfAnotherTransport(t *testing.T) {
 type tripFunc func(*http.Request) (*http.Response, error)
 
 func (f tripFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// A transport that breaks its contract makes an error, not a panic.
+func TestTransportWithoutResponse(t *testing.T) {
+	answer := &http.Response{StatusCode: 204, ProtoMajor: 1, ProtoMinor: 1}
+	s := loopSession(t)
+	s.Mount("http://", &HTTPAdapter{Transport: tripFunc(func(*http.Request) (*http.Response, error) { return answer, nil })})
+	for _, opts := range [][]Option{nil, {Stream()}, {Body(strings.NewReader("abc"))}} {
+		answer = &http.Response{StatusCode: 204, ProtoMajor: 1, ProtoMinor: 1}
+		r, err := s.Put(t.Context(), "http://a.test/", opts...)
+		require.NoError(t, err)
+		assert.Empty(t, r.Text())
+		require.NoError(t, r.Close())
+		answer = nil
+		_, err = s.Put(t.Context(), "http://a.test/", opts...)
+		assert.ErrorIs(t, err, ErrConnection)
+	}
+}
+
+// Interim responses are signs of life, over HTTP/2 as over HTTP/1.1.
+func TestInterimResponsesAreProgress(t *testing.T) {
+	ca := testserver.NewCA(t)
+	url := tlsLoop(t, serverConfig(ca.Leaf("localhost")), func(w http.ResponseWriter, _ *http.Request) {
+		for range 5 {
+			time.Sleep(100 * time.Millisecond)
+			w.WriteHeader(http.StatusEarlyHints)
+		}
+		_, _ = io.WriteString(w, "late")
+	})
+	for _, plain := range []bool{false, true} {
+		s := tlsSession(t, &HTTPAdapter{DisableHTTP2: plain})
+		r, err := s.Get(t.Context(), url, ReadTimeout(400*time.Millisecond), Settings{Verify: TLSVerify{Roots: ca.Pool()}})
+		require.NoError(t, err)
+		assert.Equal(t, "late", r.Text())
+		assert.Equal(t, map[bool]string{false: "HTTP/2.0", true: "HTTP/1.1"}[plain], r.Proto)
+	}
+}
+
+// A request that one connection loses and another takes up is watched all the
+// while: the race detector sees whether that is safe.
+func TestWatchOverTwoConnections(t *testing.T) {
+	url := rawLoop(t, func(n int, c net.Conn, r *bufio.Reader) {
+		for i := range 2 {
+			if _, err := http.ReadRequest(r); err != nil {
+				return
+			}
+			if n == 0 && i == 1 {
+				time.Sleep(25 * time.Millisecond) // some looks of the watchdog's
+				return
+			}
+			_, _ = io.WriteString(c, okBody)
+		}
+	})
+	s := loopSession(t, ReadTimeout(40*time.Millisecond)) // a look each 10 ms
+	for range 2 {
+		_, err := s.Get(t.Context(), url)
+		require.NoError(t, err)
+	}
+}

@@ -38,8 +38,9 @@ func (a *tokenAuth) Authenticate(ctx context.Context, p *requests.PreparedReques
 	return nil
 }
 
-// Challenge is shown each response. It answers a refusal with one more try
-// where a new token may help; what it returns for any other is nil.
+// Challenge is shown each response of the service, and none of another one that
+// a redirect leads to. It answers a refusal with one more try where a new token
+// may help; what it returns for any other is nil.
 func (a *tokenAuth) Challenge(ctx context.Context, r *requests.Response) (*requests.PreparedRequest, error) {
 	header := r.Request.Headers.Get("Authorization")
 	if r.StatusCode != http.StatusUnauthorized {
@@ -80,8 +81,12 @@ func (a *tokenAuth) prove(header string) {
 }
 
 // forget drops a token that was refused, and reports whether another may do
-// better: one that was never taken says that this is not about its age.
+// better: one that was never taken says that this is not about its age. Where
+// none was sent there is nothing to replace.
 func (a *tokenAuth) forget(header string) bool {
+	if header == "" {
+		return false
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if header != "Bearer "+a.token {

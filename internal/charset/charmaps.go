@@ -10,6 +10,7 @@ import (
 // name; nil where it has none.
 func charmapOf(name string) *charmap.Charmap {
 	switch {
+	// The prefix tells which of three maps to make.
 	case strings.HasPrefix(name, "iso-8859-"):
 		return isoCharmap(name)
 	case strings.HasPrefix(name, "windows-"):
@@ -74,17 +75,18 @@ func windowsCharmap(name string) *charmap.Charmap {
 // them.
 func codepageCharmap(name string) *charmap.Charmap {
 	maps := map[string]*charmap.Charmap{
-		"cp037":  charmap.CodePage037,
-		"cp437":  charmap.CodePage437,
-		"cp850":  charmap.CodePage850,
-		"cp852":  charmap.CodePage852,
-		"cp855":  charmap.CodePage855,
-		"cp858":  charmap.CodePage858,
-		"cp860":  charmap.CodePage860,
-		"cp862":  charmap.CodePage862,
-		"cp863":  charmap.CodePage863,
-		"cp865":  charmap.CodePage865,
-		"cp866":  charmap.CodePage866,
+		"cp037": charmap.CodePage037,
+		"cp437": charmap.CodePage437,
+		"cp850": charmap.CodePage850,
+		"cp852": charmap.CodePage852,
+		"cp855": charmap.CodePage855,
+		"cp858": charmap.CodePage858,
+		"cp860": charmap.CodePage860,
+		"cp862": charmap.CodePage862,
+		"cp863": charmap.CodePage863,
+		"cp865": charmap.CodePage865,
+		"cp866": charmap.CodePage866,
+		// Python's cp874 is the page of Windows.
 		"cp874":  charmap.Windows874,
 		"cp1140": charmap.CodePage1140,
 	}

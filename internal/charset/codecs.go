@@ -30,6 +30,7 @@ func newCodec(name string) codec {
 	case "utf-7":
 		return &utf7Codec{}
 	case "iso-2022-jp":
+		// The same pairs as in EUC, without the high bits.
 		return &iso2022Codec{pairs: pairsOf("euc-jp")}
 	case "iso-2022-kr":
 		return &iso2022Codec{pairs: pairsOf("euc-kr"), korean: true}
@@ -40,6 +41,7 @@ func newCodec(name string) codec {
 	case "euc-jp", "shift_jis", "cp932", "euc-kr", "cp949", "gb2312", "gbk", "big5", "big5hkscs":
 		return multiByteCodec{pairs: pairsOf(name), single: singlesOf(name), triple: name == "euc-jp"}
 	}
+	// What is left has one byte a character, ASCII included.
 	return singleByteCodec{table: singleByteTable(name)}
 }
 
@@ -49,6 +51,8 @@ func standardPairs(name string) encoding.Encoding {
 	switch name {
 	case "euc-jp":
 		return japanese.EUCJP
+	// Python tells apart what the WHATWG has joined; [pythonPair] takes out of
+	// the table what is not of the name's standard.
 	case "shift_jis", "cp932":
 		return japanese.ShiftJIS
 	case "euc-kr", "cp949":

@@ -14,6 +14,7 @@ func FromContentType(header string) (label string, ok bool) {
 	if header == "application/json" { // as most services have it
 		return "utf-8", true
 	}
+	// Requests does not heed quotes here: a semicolon within them separates, too.
 	mediaType, params, _ := strings.Cut(header, ";")
 	for params != "" {
 		var piece string
@@ -55,6 +56,7 @@ func JSONEncoding(b []byte) string {
 			pattern |= 1 << i
 		}
 	}
+	// The bits of the places at which a NUL is.
 	const first, second, third, fourth = 1, 2, 4, 8
 	switch pattern {
 	case 0:
@@ -76,6 +78,8 @@ func JSONEncoding(b []byte) string {
 func markLabel(b []byte) string {
 	text := string(b[:min(len(b), 4)])
 	switch {
+	// The first of these begins as a mark of UTF-16 does, and so is asked for
+	// before it.
 	case text == "\xFF\xFE\x00\x00", text == "\x00\x00\xFE\xFF":
 		return "utf-32"
 	case strings.HasPrefix(text, "\xEF\xBB\xBF"):

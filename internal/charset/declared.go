@@ -14,6 +14,7 @@ const declaredWithin = 4096
 // that is not known, or that the text is not valid in.
 func declared(b []byte) string {
 	head := bytes.ToLower(b[:min(len(b), declaredWithin)])
+	// XHTML may have both; the XML declaration is what a parser meets first.
 	for _, label := range []string{xmlLabel(head), metaLabel(head)} {
 		if label == "" {
 			continue
@@ -47,6 +48,7 @@ func metaLabel(text []byte) string {
 			return ""
 		}
 		element, after, _ := bytes.Cut(rest, []byte(">"))
+		// It is found in charset="…" and in content="text/html; charset=…" alike.
 		if label := labelAfter(element, "charset"); label != "" {
 			return label
 		}
@@ -75,10 +77,12 @@ func labelAfter(text []byte, name string) string {
 // validAs returns name where b is valid in that encoding, or the one that
 // extends it and that b is valid in, else an empty string.
 func validAs(name string, b []byte) string {
+	// Each encoding is tried, then the one that texts in it often stray into.
 	for name != "" {
 		text, ok := Decode(name, b)
 		wrong := !ok || strings.Contains(text, replacement)
-		if name == "iso-8859-1" || name == "iso-8859-9" { // Every byte is valid, but who writes control characters?
+		// Every byte is valid in these, but who writes control characters?
+		if name == "iso-8859-1" || name == "iso-8859-9" {
 			wrong = strings.ContainsFunc(text, func(r rune) bool { return 0x80 <= r && r < 0xA0 })
 		}
 		if !wrong {

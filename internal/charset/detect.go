@@ -24,6 +24,8 @@ func Detect(b []byte) string {
 	if label := markLabel(b); label != "" {
 		return reported(label)
 	}
+	// Each of these names nothing unless it is sure; the order is that of
+	// Detect's comment.
 	for _, rule := range []func([]byte) string{declared, shifted, unmarked} {
 		if name := rule(b); name != "" {
 			return reported(name)
@@ -77,6 +79,7 @@ func isASCII(b []byte) bool {
 func validUTF8(b []byte) bool {
 	for cut := 1; cut < utf8.UTFMax && cut < len(b); cut++ {
 		if tail := b[len(b)-cut:]; utf8.RuneStart(tail[0]) {
+			// One byte beyond ASCII at the end of a text in ASCII proves nothing.
 			if !utf8.FullRune(tail) && !isASCII(b[:len(b)-cut]) {
 				b = b[:len(b)-cut]
 			}
@@ -112,6 +115,7 @@ func shifted(b []byte) string {
 // text in ASCII letters, blanks and digits has them at every second byte, or
 // at three of four.
 func unmarked(b []byte) string {
+	// Enough to tell, and a bound on the time.
 	const most = 1 << 16
 	head := b[:min(len(b), most)]
 	if len(head) < 4 || bytes.IndexByte(head, 0) < 0 {
@@ -121,6 +125,8 @@ func unmarked(b []byte) string {
 	if name == "" {
 		return ""
 	}
+	// Whole groups of four, so that no unit is cut. One error in a hundred
+	// bytes of the text is too many.
 	if text, _ := Decode(name, head[:len(head)&^3]); strings.Count(text, replacement) > len(text)/100 {
 		return ""
 	}

@@ -16,6 +16,7 @@ var labelIndex = sync.OnceValue(func() map[string]string {
 	index := make(map[string]string, 512)
 	for line := range strings.Lines(dataFile("labels.txt")) {
 		words := strings.Fields(line)
+		// A name is a label of itself.
 		index[normalize(words[0])] = words[0]
 		for _, w := range words[1:] {
 			index[w] = words[0]
@@ -52,6 +53,8 @@ func whatwg(label string) (name string, ok bool) {
 		return "", false
 	}
 	standard, err := htmlindex.Name(enc)
+	// The replacement encoding has the labels that browsers refuse to decode, and
+	// gives no text.
 	if err != nil || enc == encoding.Replacement {
 		return "", false
 	}
@@ -89,6 +92,7 @@ func normalize(label string) string {
 		case c == 0, c >= utf8.RuneSelf:
 			return ""
 		default:
+			// A run counts once, and only between two characters that are kept.
 			gap = true
 			continue
 		}

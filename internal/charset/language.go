@@ -4,28 +4,31 @@ import (
 	"math"
 	"path"
 	"strings"
-	"sync"
 	"unicode"
 	"unicode/utf8"
 )
 
-// languages counts the texts when detection first needs them. There is a file
-// for each language that detection knows. Its first line has the encodings that
-// the language is written in, the likeliest first, the second the letters
+// languages returns the models of all languages that detection knows.
+func languages() []*language { return *tableOf(languageDir, newLanguages) }
+
+// languageDir holds a file for each language. Its first line has the encodings
+// that the language is written in, the likeliest first, the second the letters
 // besides a to z; the rest is ordinary prose, from which the frequencies of
 // letters and of their pairs are counted.
-var languages = sync.OnceValue(func() []*language {
-	const dir = "languages"
-	var all []*language
+const languageDir = "languages"
+
+// newLanguages counts the texts of a directory, when detection first needs them.
+func newLanguages(dir string) *[]*language {
+	all := new([]*language)
 	entries, err := dataFiles.ReadDir(path.Join(dataDir, dir))
 	if err != nil {
-		return nil // Cannot be: the files are part of the program.
+		return all // Cannot be: the files are part of the program.
 	}
 	for _, e := range entries {
-		all = append(all, newLanguage(dataFile(path.Join(dir, e.Name()))))
+		*all = append(*all, newLanguage(dataFile(path.Join(dir, e.Name()))))
 	}
 	return all
-})
+}
 
 // Kinds of characters that count as one symbol; letters follow them.
 const (
@@ -54,13 +57,15 @@ type language struct {
 // Thai apart.
 const commonRunes = 0x700
 
-// newLanguage counts a file of [languages].
+// newLanguage counts a file of [languageDir].
 func newLanguage(file string) *language {
 	first, rest, _ := strings.Cut(file, "\n")
 	letters, text, _ := strings.Cut(rest, "\n")
 	l := &language{encodings: strings.Fields(first), index: make(map[rune]int)}
 	if l.encodings[0] == "east" {
 		l.east, l.encodings = true, l.encodings[1:]
+		// The second line has frequent characters then, and each counts as if the
+		// prose had it twice more: prose of this length has few of them.
 		text = strings.Repeat(letters, 2) + text
 	}
 	add := func(r rune) {
@@ -76,6 +81,7 @@ func newLanguage(file string) *language {
 	}
 	if l.east {
 		for _, r := range text {
+			// From here on are the scripts of East Asia and their punctuation.
 			if r >= 0x3000 {
 				add(r)
 			}
@@ -92,7 +98,9 @@ func newLanguage(file string) *language {
 // scriptOf returns the script of letters where it is not Latin.
 func scriptOf(letters string) *unicode.RangeTable {
 	r, _ := utf8.DecodeRuneInString(letters)
-	for _, t := range []*unicode.RangeTable{unicode.Cyrillic, unicode.Greek, unicode.Hebrew, unicode.Arabic, unicode.Thai} {
+	for _, t := range []*unicode.RangeTable{
+		unicode.Cyrillic, unicode.Greek, unicode.Hebrew, unicode.Arabic, unicode.Thai,
+	} {
 		if unicode.Is(t, r) {
 			return t
 		}
@@ -114,6 +122,7 @@ func (l *language) count(text string) {
 	counts := make([][]float64, n)
 	for i := range counts {
 		counts[i] = make([]float64, n)
+		// No pairs are counted, and one row is enough to begin with.
 		if l.east && i > 0 {
 			break
 		}
@@ -147,6 +156,8 @@ func (l *language) smooth(counts [][]float64, singles []float64, total float64) 
 		single[s] = (singles[s] + unseen) / (total + unseen*float64(n))
 		if f, ok := floor[s]; ok {
 			single[s] = max(f, singles[s]/total)
+			// They are as rare in every language, whatever this text has of them:
+			// else a language would win by its text alone.
 			if s == kindForeign || s == kindStrange || s == kindControl {
 				single[s] = f
 			}
@@ -173,6 +184,8 @@ func (l *language) smooth(counts [][]float64, singles []float64, total float64) 
 	}
 }
 
+// logarithms returns the natural logarithms of p. Their sum stands for a product
+// of probabilities, which would be too small for a float.
 func logarithms(p []float64) []float32 {
 	out := make([]float32, len(p))
 	for i := range p {

@@ -2,7 +2,6 @@ package charset
 
 import (
 	"strings"
-	"sync"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/japanese"
@@ -19,6 +18,8 @@ type multiByteCodec struct {
 	triple bool       // EUC-JP, where 0x8F begins a character of three bytes.
 }
 
+// decode tries a byte alone before it tries a pair, for those bytes are no lead
+// bytes.
 func (c multiByteCodec) decode(dst, src []byte, final bool) ([]byte, int) {
 	i := 0
 	for i < len(src) {
@@ -34,13 +35,16 @@ func (c multiByteCodec) decode(dst, src []byte, final bool) ([]byte, int) {
 			continue
 		}
 		length := 2
+		// The single shift 3 chooses JIS X 0212 for the two bytes after it.
 		if c.triple && b == 0x8F {
 			length = 3
 		}
+		// The rest may come with the next piece.
 		if len(src)-i < length {
 			break
 		}
 		r := c.character(src[i : i+length])
+		// Only the first byte is wrong: the second may begin a character.
 		if r == utf8.RuneError {
 			length = 1
 		}
@@ -55,6 +59,7 @@ func (c multiByteCodec) character(seq []byte) rune {
 	if len(seq) == 2 {
 		return c.pairs.at(seq[0], seq[1])
 	}
+	// Characters of three bytes are rare, and not worth a table.
 	r, _ := transformRune(japanese.EUCJP.NewDecoder().Transformer, seq)
 	return r
 }
@@ -62,6 +67,8 @@ func (c multiByteCodec) character(seq []byte) rune {
 // gb18030Codec decodes GB 18030, which adds characters of four bytes to GBK.
 type gb18030Codec struct{ pairs *pairTable }
 
+// decode tells pairs from characters of four bytes by the second byte, which is
+// a digit in the latter alone.
 func (c gb18030Codec) decode(dst, src []byte, final bool) ([]byte, int) {
 	i := 0
 	for i < len(src) {
@@ -108,6 +115,7 @@ func transformRune(t transform.Transformer, seq []byte) (r rune, ok bool) {
 
 // pairTable holds the character of each sequence of two bytes whose first is
 // not ASCII; zero where there is none.
+// It takes 128 KiB.
 type pairTable [128 * 256]rune
 
 // at returns the character of a pair, U+FFFD where there is none.
@@ -120,21 +128,14 @@ func (t *pairTable) at(lead, trail byte) rune {
 	return utf8.RuneError
 }
 
-// pairCache keeps the tables made so far: name to *pairTable.
-var pairCache sync.Map
-
 // pairsOf returns the table of an East Asian encoding.
-func pairsOf(name string) *pairTable {
-	if t, ok := pairCache.Load(name); ok {
-		return t.(*pairTable)
-	}
-	t, _ := pairCache.LoadOrStore(name, makePairs(name))
-	return t.(*pairTable)
-}
+func pairsOf(name string) *pairTable { return tableOf(name, makePairs) }
 
 // makePairs decodes every pair once with the decoder of golang.org/x/text, one
 // a line, and keeps those that Python's codec of that name has as well.
 func makePairs(name string) *pairTable {
+	// No trail byte of these encodings is below a digit, so that a line feed is
+	// none.
 	const firstLead, firstTrail = 0x80, 0x30
 	src := make([]byte, 0, 3*128*256)
 	for lead := firstLead; lead < 0x100; lead++ {
@@ -150,6 +151,8 @@ func makePairs(name string) *pairTable {
 	lead, trail := firstLead, firstTrail
 	for line := range strings.Lines(string(text)) {
 		r, size := utf8.DecodeRuneInString(line)
+		// A line of more than one character was no pair, but two characters of one
+		// byte.
 		if size == len(line)-1 && r != utf8.RuneError {
 			table[(lead-firstLead)<<8|trail] = pythonPair(name, byte(lead), byte(trail), r)
 		}

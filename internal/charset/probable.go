@@ -9,12 +9,15 @@ import (
 // best, makes the bytes of b most probable.
 func mostProbable(b []byte) string {
 	s := sample(b)
+	// Languages share encodings; each is decoded once.
 	texts := make(map[string][]rune)
 	best, bestScore := "windows-1252", float32(-1e30)
 	for _, l := range languages() {
 		for i, name := range l.encodings {
 			text, ok := texts[name]
 			if !ok {
+				// A sample may end within a character, which is no error of the
+				// encoding.
 				out, _ := newCodec(name).decode(nil, s, false)
 				text = []rune(string(out))
 				texts[name] = text
@@ -57,7 +60,10 @@ func (l *language) score(text []rune) float32 {
 			p = latinLetter // A foreign word, of which the model knows nothing.
 		}
 		p += l.context(before, r)
-		if sym == kindQuote && prev >= firstLetter && i+1 < len(text) && unicode.IsLetter(text[i+1]) && r != '’' && r != '·' {
+		// An apostrophe and a middle dot are part of words, in French and in
+		// Catalan.
+		if sym == kindQuote && prev >= firstLetter && i+1 < len(text) &&
+			unicode.IsLetter(text[i+1]) && r != '’' && r != '·' {
 			p += quoteInside
 		}
 		if r < utf8.RuneSelf && before < utf8.RuneSelf {

@@ -27,6 +27,7 @@ func sample(b []byte) []byte {
 		if len(b) <= sampleSize {
 			break
 		}
+		// So that no pair is made of characters from two places.
 		out = append(out, ' ')
 	}
 	return out
@@ -35,6 +36,7 @@ func sample(b []byte) []byte {
 // fromLetters returns at most size bytes of b, from shortly before the first
 // byte outside ASCII, cut at blanks so as to split no character.
 func fromLetters(b []byte, size int) []byte {
+	// Far enough back to find the beginning of a word.
 	const before = 64
 	first := bytes.IndexFunc(b, func(r rune) bool { return r >= utf8.RuneSelf })
 	if first < 0 {
@@ -49,6 +51,8 @@ func fromLetters(b []byte, size int) []byte {
 	b = b[start:]
 	if len(b) > size {
 		b = b[:size]
+		// Text without blanks is cut anywhere: half a piece is worth more than a
+		// whole character.
 		if n := bytes.LastIndexAny(b, " \n<"); n > size/2 {
 			b = b[:n]
 		}
@@ -81,11 +85,13 @@ func appendText(dst, b []byte) []byte {
 // content of script and style elements; zero where it is none.
 func tagLength(b []byte) int {
 	const longest = 1 << 10
+	// The bit makes a letter lower-case, and no letter of another byte.
 	c := b[1] | 0x20
 	if (c < 'a' || c > 'z') && b[1] != '/' && b[1] != '!' && b[1] != '?' {
 		return 0
 	}
 	end := bytes.IndexByte(b[:min(len(b), longest)], '>')
+	// A less-than sign of the text itself is not to hide what follows it.
 	if end < 0 || !isASCII(b[:end]) && (c < 'a' || c > 'z') && b[1] != '!' {
 		return 0
 	}

@@ -15,6 +15,7 @@ type byteTable [256]rune
 // singleByteCodec decodes an encoding of one byte a character.
 type singleByteCodec struct{ table *byteTable }
 
+// decode never leaves bytes unused: none is part of a longer character.
 func (c singleByteCodec) decode(dst, src []byte, _ bool) ([]byte, int) {
 	for _, b := range src {
 		dst = utf8.AppendRune(dst, c.table[b])
@@ -22,18 +23,26 @@ func (c singleByteCodec) decode(dst, src []byte, _ bool) ([]byte, int) {
 	return dst, len(src)
 }
 
-// tableCache keeps the tables made so far: name to *byteTable.
-var tableCache sync.Map
+// tables keeps the tables made so far, each under its [tableKey].
+var tables sync.Map
+
+// tableKey is the name of a table of one kind: for most that of the encoding.
+type tableKey[T any] string
+
+// tableOf returns the table of a name, built at its first use. Goroutines that
+// need one at once may each build it; one of the tables is kept.
+func tableOf[T any](name string, build func(name string) *T) *T {
+	key := tableKey[T](name)
+	if t, ok := tables.Load(key); ok {
+		return t.(*T)
+	}
+	t, _ := tables.LoadOrStore(key, build(name))
+	return t.(*T)
+}
 
 // singleByteTable returns the table of a canonical name, that of ASCII for
 // any other.
-func singleByteTable(name string) *byteTable {
-	if t, ok := tableCache.Load(name); ok {
-		return t.(*byteTable)
-	}
-	t, _ := tableCache.LoadOrStore(name, makeTable(name))
-	return t.(*byteTable)
-}
+func singleByteTable(name string) *byteTable { return tableOf(name, makeTable) }
 
 // makeTable builds the table of a canonical name. What golang.org/x/text lacks
 // is in a file with a line for each encoding: its name, a tab, and as a quoted
@@ -59,6 +68,7 @@ func makeTable(name string) *byteTable {
 		if err != nil {
 			continue
 		}
+		// They fill the table from its end, be they 128 or 256.
 		chars := []rune(text)
 		copy(t[len(t)-len(chars):], chars)
 	}
@@ -85,6 +95,7 @@ func tableOfCharmap(m *charmap.Charmap, name string) *byteTable {
 	case "koi8-u":
 		t[0xAE], t[0xBE] = '╝', '╬' // RFC 2319, not KOI8-RU.
 	case "windows-1255":
+		// Python leaves it out, and the WHATWG has a point of Hebrew there.
 		t[0xCA] = utf8.RuneError
 	}
 	return &t

@@ -20,12 +20,14 @@ type utf8Codec struct{}
 func (utf8Codec) decode(dst, src []byte, final bool) ([]byte, int) {
 	i := 0
 	for i < len(src) {
+		// Nearly all texts are ASCII for the most part.
 		if src[i] < utf8.RuneSelf {
 			dst = append(dst, src[i])
 			i++
 			continue
 		}
 		r, size := utf8.DecodeRune(src[i:])
+		// U+FFFD itself may be in the text; it has three bytes then.
 		if r != utf8.RuneError || size > 1 {
 			dst = append(dst, src[i:i+size]...)
 			i += size
@@ -62,6 +64,7 @@ func (c *utf8SigCodec) decode(dst, src []byte, final bool) ([]byte, int) {
 		if len(src) < len(mark) && !final && bytes.HasPrefix([]byte(mark), src) {
 			return dst, 0
 		}
+		// From here on U+FEFF is a character of the text.
 		c.begun = true
 		if bytes.HasPrefix(src, []byte(mark)) {
 			skipped = len(mark)
@@ -110,6 +113,7 @@ func (c *utf16Codec) decode(dst, src []byte, final bool) ([]byte, int) {
 	return closeText(dst, src, i, final)
 }
 
+// unit returns the next two bytes in the byte order that holds.
 func (c *utf16Codec) unit(b []byte) uint16 {
 	if c.big {
 		return binary.BigEndian.Uint16(b)
@@ -125,6 +129,7 @@ type utf32Codec struct{ mark, big bool }
 func (c *utf32Codec) decode(dst, src []byte, final bool) ([]byte, int) {
 	i := 0
 	if c.mark && len(src) >= 4 {
+		// Only the first character can be a mark: later ones are text.
 		c.mark = false
 		switch c.unit(src) {
 		case 0xFEFF:
@@ -143,6 +148,7 @@ func (c *utf32Codec) decode(dst, src []byte, final bool) ([]byte, int) {
 	return closeText(dst, src, i, final)
 }
 
+// unit returns the next four bytes in the byte order that holds.
 func (c *utf32Codec) unit(b []byte) uint32 {
 	if c.big {
 		return binary.BigEndian.Uint32(b)

@@ -24,6 +24,8 @@ func (c *utf7Codec) decode(dst, src []byte, final bool) ([]byte, int) {
 			dst = c.outside(dst, b)
 		}
 	}
+	// A run may end with the text, but not within a pair, nor with a whole digit
+	// to spare, nor with padding other than zero.
 	if final && c.shifted && (c.high != 0 || c.count >= 6 || c.bits != 0) {
 		dst = append(dst, replacement...) // A run that ends within a character.
 	}
@@ -48,6 +50,7 @@ func (c *utf7Codec) inside(dst []byte, b byte) []byte {
 	if ok {
 		c.fresh = false
 		c.bits, c.count = c.bits<<6|uint32(v), c.count+6
+		// The bits so far do not make a unit of UTF-16.
 		if c.count < 16 {
 			return dst
 		}
@@ -56,6 +59,8 @@ func (c *utf7Codec) inside(dst []byte, b byte) []byte {
 		c.bits &= 1<<c.count - 1
 		return c.unit(dst, unit)
 	}
+	// RFC 2152: what is left of the last digit must be zero bits, and fewer than
+	// a digit has.
 	fresh, bad := c.fresh, c.count >= 6 || c.bits != 0 || c.high != 0
 	*c = utf7Codec{}
 	switch {
@@ -79,6 +84,7 @@ func (c *utf7Codec) unit(dst []byte, u rune) []byte {
 		}
 		dst = append(dst, replacement...)
 	}
+	// Its second half comes with the next unit.
 	if 0xD800 <= u && u < 0xDC00 {
 		c.high = u
 		return dst

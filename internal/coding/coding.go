@@ -30,11 +30,20 @@ const (
 	// ratioFloor is how many decoded bytes a body may have before its
 	// expansion is judged: small bodies compress as far as they like.
 	ratioFloor = 1 << 20
+
+	// barrenFloor is how many coded bytes a layer may have that decode to nothing:
+	// comments, empty members, frames to be skipped, padding. barrenRatio is how
+	// many more it may have for each decoded byte. A gzip member for each byte of a
+	// body has 21, a flush after each has 8; without the two a body that decodes to
+	// nothing, or to a byte now and then, would be read for ever.
+	barrenFloor = 1 << 20
+	barrenRatio = 32
 )
 
 // Limits bound what a body may cost. The zero value allows five layers and
-// zstd windows of 8 MiB, and leaves size and expansion unbounded; memory is
-// bounded in any case, as nothing is decoded ahead of its reader.
+// zstd windows of 8 MiB, and leaves size and expansion unbounded. Memory is
+// bounded in any case, as nothing is decoded ahead of its reader, and so is what
+// is read in vain: see [ErrBarren].
 type Limits struct {
 	// Layers is the most codings that a body may have; 0 means 5, as in
 	// urllib3 and curl. Identity does not count.
@@ -88,6 +97,7 @@ func NewReader(r io.Reader, codings []string, lim Limits) (io.ReadCloser, error)
 	return newReader(r, names, lim), nil
 }
 
+// asReadCloser gives r a Close that does nothing where it has none.
 func asReadCloser(r io.Reader) io.ReadCloser {
 	if rc, ok := r.(io.ReadCloser); ok {
 		return rc
@@ -95,6 +105,7 @@ func asReadCloser(r io.Reader) io.ReadCloser {
 	return io.NopCloser(r)
 }
 
+// layers is how many codings are undone at most.
 func (l Limits) layers() int {
 	if l.Layers <= 0 {
 		return defaultLayers
@@ -102,6 +113,7 @@ func (l Limits) layers() int {
 	return l.Layers
 }
 
+// window is the largest window, in bytes.
 func (l Limits) window() int {
 	if l.Window <= 0 {
 		return defaultWindow

@@ -23,6 +23,10 @@ var (
 	// ErrRatio says that a body expands by more than [Limits.MaxRatio].
 	ErrRatio = errors.New("body expands too much")
 
+	// ErrBarren says that a body has too many coded bytes for what they decode to:
+	// more than 32 for each decoded byte, and 1 MiB, in one of its layers.
+	ErrBarren = errors.New("too many bytes that decode to nothing")
+
 	// ErrTrailing says that there is data behind the end of a coding. All
 	// that the coding held has been delivered before it.
 	ErrTrailing = errors.New("data after the end of the coding")

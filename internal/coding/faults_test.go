@@ -217,9 +217,9 @@ func TestFrames(t *testing.T) {
 func TestEmptyMembers(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"gzip", "zstd"} {
-		body := bytes.Repeat(encode(t, nil, name), 100_000)
+		body := bytes.Repeat(encode(t, nil, name), 40_000)
 		if name == "zstd" { // whose encoder writes nothing for nothing
-			body = bytes.Repeat([]byte("\x28\xb5\x2f\xfd\x20\x00\x01\x00\x00"), 100_000)
+			body = bytes.Repeat([]byte("\x28\xb5\x2f\xfd\x20\x00\x01\x00\x00"), 40_000)
 		}
 		body = append(body, encode(t, []byte("last"), name)...)
 		got, err := decode(bytes.NewReader(body), Limits{}, name)

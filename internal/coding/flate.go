@@ -28,6 +28,8 @@ type inflater struct {
 func (f *inflater) open(in io.Reader) {
 	if f.br == nil {
 		f.br = bufio.NewReaderSize(in, bufferSize)
+		// The buffer is an [io.ByteReader], without which flate would read ahead
+		// and take bytes of the trailer.
 		f.fr = flate.NewReader(f.br)
 		return
 	}
@@ -59,15 +61,16 @@ func noEOF(err error) error {
 	return err
 }
 
+// gzipPool keeps decoders between bodies, with their buffers and windows.
 var gzipPool = sync.Pool{New: func() any { return new(gzipDecoder) }}
 
 // gzipDecoder undoes gzip (RFC 1952): one member or more.
 type gzipDecoder struct {
 	inflater
 	step    gzipStep
-	crc     uint32
-	size    uint32 // modulo 2^32, as in the trailer
-	scratch [10]byte
+	crc     uint32   // of the member's data so far
+	size    uint32   // modulo 2^32, as in the trailer
+	scratch [10]byte // for a header or a trailer, without allocating
 }
 
 // gzipStep is what a gzipDecoder expects next.
@@ -80,6 +83,7 @@ const (
 	gzipNext                    // another member, padding or the end
 )
 
+// newGzip takes a decoder from the pool.
 func newGzip(in io.Reader) *gzipDecoder {
 	z := gzipPool.Get().(*gzipDecoder)
 	z.open(in)
@@ -87,6 +91,7 @@ func newGzip(in io.Reader) *gzipDecoder {
 	return z
 }
 
+// release implements [decoder].
 func (z *gzipDecoder) release() {
 	z.close()
 	gzipPool.Put(z)
@@ -123,6 +128,8 @@ func (z *gzipDecoder) data(p []byte) (int, error) {
 	z.crc = crc32.Update(z.crc, crc32.IEEETable, p[:n])
 	z.size += uint32(n)
 	if err == io.EOF {
+		// The data's end is not the member's: an error now would keep the trailer
+		// from being checked.
 		z.step = gzipTrailer
 		err = nil
 	}
@@ -161,6 +168,7 @@ func (z *gzipDecoder) next() error {
 	if c != gzipID2 {
 		return ErrTrailing
 	}
+	// The second byte goes back, since member reads all but the first.
 	if err := z.br.UnreadByte(); err != nil {
 		return err
 	}
@@ -182,9 +190,12 @@ func (z *gzipDecoder) padding() error {
 }
 
 const (
+	// RFC 1952, section 2.3.1: the magic number, and the one method there is.
 	gzipID1, gzipID2 = 0x1f, 0x8b
 	gzipDeflate      = 8
 
+	// The flags. Bit 0, FTEXT, is a hint that nobody heeds; a reserved bit that
+	// is set means a format that is not known here.
 	gzipHeaderCRC = 1 << 1
 	gzipExtra     = 1 << 2
 	gzipName      = 1 << 3
@@ -218,6 +229,7 @@ func (z *gzipDecoder) member(first byte) error {
 	if b[0] != gzipID1 || b[1] != gzipID2 || b[2] != gzipDeflate || flags&gzipReserved != 0 {
 		return errHeader
 	}
+	// Most headers have no optional field, and their checksum is not asked for.
 	if flags != 0 {
 		if err := z.fields(flags, crc32.ChecksumIEEE(b)); err != nil {
 			return err
@@ -239,6 +251,8 @@ func (z *gzipDecoder) fields(flags byte, crc uint32) error {
 	if flags&gzipComment != 0 {
 		h.skipString()
 	}
+	// The checksum is the low half of a CRC32 of all before it, so that it is
+	// taken before its own two bytes are read.
 	if want := uint16(^h.inv); flags&gzipHeaderCRC != 0 && h.uint16() != want && h.err == nil {
 		return errChecksum
 	}
@@ -266,22 +280,27 @@ func (h *headerCRC) next() byte {
 	return c
 }
 
+// uint16 reads two bytes, the low one first (RFC 1952, section 2.1).
 func (h *headerCRC) uint16() uint16 {
 	low := h.next()
 	return uint16(low) | uint16(h.next())<<8
 }
 
+// skip passes over n bytes.
 func (h *headerCRC) skip(n uint16) {
 	for ; n > 0 && h.err == nil; n-- {
 		h.next()
 	}
 }
 
+// skipString passes over a text and its NUL. It keeps nothing, so that a text
+// without an end costs no memory, and ends at an error, where next gives zero.
 func (h *headerCRC) skipString() {
 	for h.next() != 0 {
 	}
 }
 
+// deflatePool keeps decoders between bodies, with their buffers and windows.
 var deflatePool = sync.Pool{New: func() any { return &deflateDecoder{sum: adler32.New()} }}
 
 // deflateDecoder undoes deflate, which is the zlib format (RFC 1950), and its
@@ -289,9 +308,9 @@ var deflatePool = sync.Pool{New: func() any { return &deflateDecoder{sum: adler3
 type deflateDecoder struct {
 	inflater
 	step    deflateStep
-	zlib    bool
-	sum     hash.Hash32
-	scratch [4]byte
+	zlib    bool        // there is a header, and so a checksum
+	sum     hash.Hash32 // ADLER32 of what was handed out
+	scratch [4]byte     // the checksum as it came
 }
 
 // deflateStep is what a deflateDecoder expects next.
@@ -304,6 +323,7 @@ const (
 	deflateEnd // nothing
 )
 
+// newDeflate takes a decoder from the pool.
 func newDeflate(in io.Reader) *deflateDecoder {
 	d := deflatePool.Get().(*deflateDecoder)
 	d.open(in)
@@ -311,6 +331,7 @@ func newDeflate(in io.Reader) *deflateDecoder {
 	return d
 }
 
+// release implements [decoder].
 func (d *deflateDecoder) release() {
 	d.close()
 	deflatePool.Put(d)
@@ -344,6 +365,7 @@ func (d *deflateDecoder) Read(p []byte) (int, error) {
 // multiple of 31 (RFC 1950 section 2.2). Bare data would have to begin with a
 // stored block that has ones in its padding to look like that.
 func (d *deflateDecoder) start() error {
+	// Bare data begins with these bytes too, so that they are not taken yet.
 	head, err := d.br.Peek(2)
 	if len(head) < 2 {
 		return noEOF(err)
@@ -352,6 +374,8 @@ func (d *deflateDecoder) start() error {
 	d.zlib = head[0]&0x0f == 8 && head[0]>>4 <= 7 && both%31 == 0
 	if d.zlib {
 		const presetDictionary = 0x20
+		// The two sides would have to know the dictionary beforehand, which HTTP
+		// has no way to agree on.
 		if head[1]&presetDictionary != 0 {
 			return errDictionary
 		}
@@ -385,6 +409,7 @@ func (d *deflateDecoder) checksum() error {
 	if _, err := io.ReadFull(d.br, b); err != nil {
 		return noEOF(err)
 	}
+	// The high byte comes first, unlike in gzip.
 	if binary.BigEndian.Uint32(b) != d.sum.Sum32() {
 		return errChecksum
 	}

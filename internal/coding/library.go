@@ -11,6 +11,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
+// brotliPool keeps decoders between bodies, with their windows.
 var brotliPool = sync.Pool{New: func() any { return new(brotliDecoder) }}
 
 // brotliDecoder undoes br (RFC 7932). Windows are 16 MiB at most: the format's
@@ -19,12 +20,14 @@ type brotliDecoder struct {
 	br brotli.Reader
 }
 
+// newBrotli takes a decoder from the pool.
 func newBrotli(in io.Reader) *brotliDecoder {
 	b := brotliPool.Get().(*brotliDecoder)
 	_ = b.br.Reset(in) // never fails
 	return b
 }
 
+// release implements [decoder]. The reset lets go of the body.
 func (b *brotliDecoder) release() {
 	_ = b.br.Reset(nil)
 	brotliPool.Put(b)
@@ -33,19 +36,21 @@ func (b *brotliDecoder) release() {
 // Read decodes into p.
 func (b *brotliDecoder) Read(p []byte) (int, error) {
 	n, err := b.br.Read(p)
-	if err != nil && errors.Is(err, excessive()) {
+	if err != nil && !errors.Is(err, io.EOF) && errors.Is(err, excessive()) {
 		err = ErrTrailing
 	}
 	return n, err
 }
 
 // excessive is the library's error for bytes behind the end, which it does not
-// export; an empty stream with one more byte brings it out.
-var excessive = sync.OnceValue(func() error {
+// export; an empty stream with one more byte brings it out. It is asked for by
+// bodies that fail, and by no others.
+func excessive() error {
 	_, err := brotli.NewReader(strings.NewReader("\x06\x00")).Read(make([]byte, 1))
 	return err
-})
+}
 
+// bufferPool keeps the buffers that zstd is read through.
 var bufferPool = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, bufferSize) }}
 
 // zstdDecoder undoes zstd (RFC 8878): one frame or more. The library's decoder
@@ -68,6 +73,7 @@ func newZstd(in io.Reader, window int) (*zstdDecoder, error) {
 	z.dec, err = zstd.NewReader((*zstdInput)(z),
 		zstd.WithDecoderConcurrency(1), // no goroutines, no blocks ahead
 		zstd.WithDecoderLowmem(true),
+		// The library refuses to be given less than the smallest window there is.
 		zstd.WithDecoderMaxWindow(uint64(max(window, zstd.MinWindowSize))))
 	if err != nil {
 		return nil, err
@@ -75,6 +81,7 @@ func newZstd(in io.Reader, window int) (*zstdDecoder, error) {
 	return z, nil
 }
 
+// release implements [decoder].
 func (z *zstdDecoder) release() {
 	z.dec.Close()
 	z.br.Reset(nil)
@@ -84,6 +91,7 @@ func (z *zstdDecoder) release() {
 // zstdInput is what the library reads from.
 type zstdInput zstdDecoder
 
+// Read counts what the library takes, for [zstdDecoder.cause].
 func (z *zstdInput) Read(p []byte) (int, error) {
 	n, err := z.br.Read(p)
 	z.n += int64(n)

@@ -61,10 +61,10 @@ func TestMaxRatio(t *testing.T) {
 	}
 }
 
-// A layer that decodes to much of what decodes to nothing is stopped too.
+// A layer that decodes to much of what decodes to little is stopped too.
 func TestInnerLayers(t *testing.T) {
 	t.Parallel()
-	body := encode(t, bytes.Repeat(encode(t, nil, "gzip"), 200_000), "gzip")
+	body := encode(t, bytes.Repeat(encode(t, []byte("x"), "gzip"), 200_000), "gzip")
 	for _, tt := range []struct {
 		lim  Limits
 		want error
@@ -75,7 +75,7 @@ func TestInnerLayers(t *testing.T) {
 	} {
 		got, err := decode(bytes.NewReader(body), tt.lim, "gzip, gzip")
 		assert.ErrorIs(t, err, tt.want)
-		assert.Empty(t, got)
+		assert.LessOrEqual(t, len(got), 200_000)
 	}
 }
 

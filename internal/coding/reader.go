@@ -48,7 +48,7 @@ func newReader(r io.Reader, kinds []kind, lim Limits) *reader {
 		l := &rd.layers[i]
 		l.kind = kinds[len(kinds)-1-i]
 		l.lim = lim
-		l.in = source{r: r, state: &rd.state}
+		l.in = source{r: r, state: &rd.state, most: barrenFloor}
 		r = l
 	}
 	rd.wire = &rd.layers[0].in
@@ -58,10 +58,13 @@ func newReader(r io.Reader, kinds []kind, lim Limits) *reader {
 
 // Read decodes into p.
 func (r *reader) Read(p []byte) (int, error) {
+	// A reader that is closed has given its decoders to the pool: another body
+	// may be using them.
 	if !r.state.CompareAndSwap(idle, reading) {
 		return 0, ErrClosed
 	}
 	n, err := r.read(p)
+	// Close came meanwhile, and has left the decoders to this Read.
 	if !r.state.CompareAndSwap(reading, idle) {
 		r.release()
 		if err == nil {
@@ -103,6 +106,7 @@ func (r *reader) fault(err error) error {
 
 // Close gives the decoders back.
 func (r *reader) Close() error {
+	// In any other state a Read, or an earlier Close, sees to it.
 	if r.state.Swap(closed) == idle {
 		r.release()
 	}
@@ -127,8 +131,8 @@ type layer struct {
 	in   source
 	dec  decoder // nil before the first Read
 	lim  Limits
-	out  int64
-	err  error
+	out  int64 // bytes that dec gave
+	err  error // what Read returns from now on
 }
 
 // Read decodes into p, and gives errors their final form: those of a layer
@@ -138,6 +142,7 @@ func (l *layer) Read(p []byte) (int, error) {
 		return 0, l.err
 	}
 	if l.dec == nil {
+		// Made late: a body that nobody reads takes no decoder from a pool.
 		if l.dec, l.err = newDecoder(l.kind, &l.in, l.lim); l.err != nil {
 			return 0, l.err
 		}
@@ -150,10 +155,13 @@ func (l *layer) Read(p []byte) (int, error) {
 		n, err = l.dec.Read(p)
 	}
 	l.out += int64(n)
+	l.in.most += int64(n) * barrenRatio
 	switch {
 	case err != nil:
 		l.err = l.wrap(err)
-	case l.lim.MaxBytes > 0 && l.out/2 > l.lim.MaxBytes+32<<10:
+	// A layer beneath the top one may decode to more than the body, since codings
+	// can grow what they are given, but not to much more: a bomb could hide in it.
+	case l.lim.MaxBytes > 0 && l.out/2-32<<10 > l.lim.MaxBytes:
 		l.err = &Error{Coding: l.kind.name(), Err: ErrTooLarge}
 	case exceeds(l.lim.MaxRatio, l.out, l.in.n):
 		l.err = &Error{Coding: l.kind.name(), Err: ErrRatio}
@@ -161,9 +169,14 @@ func (l *layer) Read(p []byte) (int, error) {
 	return n, l.err
 }
 
+// wrap tells whose fault an error is. The connection's own comes first: a
+// decoder reports it in words of its own, or as an end.
 func (l *layer) wrap(err error) error {
 	if l.in.err != nil {
 		return l.in.err
+	}
+	if l.in.over() {
+		return &Error{Coding: l.kind.name(), Err: ErrBarren}
 	}
 	// A body without a single byte is empty whatever its coding: so are the
 	// answers to HEAD, and 304.
@@ -181,6 +194,8 @@ func exceeds(ratio float64, out, in int64) bool {
 	return ratio > 0 && out > ratioFloor && float64(out) > ratio*float64(in)
 }
 
+// newDecoder returns a decoder of the kind that reads from in. None of them
+// reads anything yet.
 func newDecoder(k kind, in *source, lim Limits) (decoder, error) {
 	switch k {
 	case gzipped:
@@ -205,6 +220,7 @@ type source struct {
 	r     io.Reader
 	state *atomic.Int32
 	n     int64 // bytes read
+	most  int64 // bytes that may be read; 0 for any number
 	held  error // came along with bytes, and is for the next Read
 	err   error // what r failed with, once the decoder was told; never io.EOF
 }
@@ -212,18 +228,29 @@ type source struct {
 // Read reads once from the reader beneath, and again only where that gave
 // nothing at all. A close ends it, so that work without any output stops too.
 func (s *source) Read(p []byte) (int, error) {
+	// As many as [bufio.Reader] allows a reader that gives neither bytes nor an
+	// error.
 	const tries = 100
 	for range tries {
+		if s.over() {
+			return 0, ErrBarren
+		}
 		if s.state.Load() == closed {
 			return 0, s.fail(ErrClosed)
 		}
 		if s.held != nil {
 			return 0, s.fail(s.held)
 		}
+		if left := s.most - s.n; s.most > 0 && int64(len(p)) > left {
+			p = p[:left+1] // one more, to see whether there is more
+		}
 		n, err := s.r.Read(p)
 		if n > 0 {
 			s.n += int64(n)
 			s.held = err
+			if s.over() {
+				return n - 1, ErrBarren
+			}
 			return n, nil
 		}
 		if err != nil {
@@ -233,6 +260,11 @@ func (s *source) Read(p []byte) (int, error) {
 	return 0, s.fail(io.ErrNoProgress)
 }
 
+// over reports whether more was read than what was decoded by then allows.
+func (s *source) over() bool { return s.most > 0 && s.n > s.most }
+
+// fail keeps an error from beneath for [layer.wrap]. The end is none: whether
+// it is a good one is the decoder's to say.
 func (s *source) fail(err error) error {
 	if !errors.Is(err, io.EOF) {
 		s.err = err

@@ -17,19 +17,21 @@ import (
 	"strings"
 )
 
+// module is the path that the files' names begin with in a profile.
 const module = "github.com/seed-9ea40bd3/requests/"
 
-// whole are patterns of the files of which every statement is run.
-var whole = []string{
-	"redirects.go", "auth.go", "digest.go", "proxyauth.go", "netrc*.go", "cookies*.go", "proxy.go", "headers.go",
-	"environment.go", "guard.go", "internal/digest/*", "internal/netrc/*", "internal/uri/*",
+// whole returns the patterns of the files of which every statement is run: those
+// that decide who gets to see what.
+func whole() []string {
+	return []string{
+		"redirects.go", "auth.go", "digest.go", "proxyauth.go", "netrc*.go", "cookies*.go",
+		"proxy.go", "headers.go", "environment.go", "guard.go",
+		"internal/digest/*", "internal/netrc/*", "internal/uri/*",
+	}
 }
 
 // floor is the percentage of all statements that is run.
 const floor = 95
-
-// support are the packages that do not count.
-var support = []string{"examples/", "internal/conformance/", "internal/coverage/", "internal/services/", "internal/testserver/"}
 
 func main() {
 	if len(os.Args) != 2 {
@@ -49,6 +51,7 @@ func main() {
 	}
 }
 
+// fail ends the program with another status than that of a report which says no.
 func fail(why any) {
 	fmt.Fprintln(os.Stderr, why)
 	os.Exit(2)
@@ -81,7 +84,9 @@ func parse(r io.Reader) (map[block]count, error) {
 		}
 		b := block{file: file}
 		var fromColumn, toColumn, statements, times int
-		if _, err := fmt.Sscanf(rest, "%d.%d,%d.%d %d %d", &b.from, &fromColumn, &b.to, &toColumn, &statements, &times); err != nil {
+		_, err := fmt.Sscanf(rest, "%d.%d,%d.%d %d %d",
+			&b.from, &fromColumn, &b.to, &toColumn, &statements, &times)
+		if err != nil {
 			return nil, fmt.Errorf("%q is no line of a profile: %w", lines.Text(), err)
 		}
 		b.place, _, _ = strings.Cut(rest, " ")
@@ -101,11 +106,25 @@ type file struct {
 	missed []int // the lines at which a block begins that is not run
 }
 
+// supports reports whether a file is of a package that serves tests, or shows
+// how the library is used, and so does not count.
+func supports(file string) bool {
+	for _, dir := range [...]string{
+		"examples/", "internal/conformance/", "internal/coverage/", "internal/services/",
+		"internal/testserver/",
+	} {
+		if strings.HasPrefix(file, dir) {
+			return true
+		}
+	}
+	return false
+}
+
 // tally adds the blocks up by file.
 func tally(blocks map[block]count) map[string]file {
 	files := map[string]file{}
 	for b, c := range blocks {
-		if slices.ContainsFunc(support, func(dir string) bool { return strings.HasPrefix(b.file, dir) }) {
+		if supports(b.file) {
 			continue
 		}
 		f := files[b.file]
@@ -125,12 +144,13 @@ func tally(blocks map[block]count) map[string]file {
 func report(w io.Writer, files map[string]file) (enough bool) {
 	enough = true
 	total := count{}
-	unmatched := slices.Clone(whole)
+	patterns := whole()
+	unmatched := slices.Clone(patterns)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		f := files[name]
 		total.all, total.run = total.all+f.all, total.run+f.run
 		matches := func(pattern string) bool { ok, _ := path.Match(pattern, name); return ok }
-		must := slices.ContainsFunc(whole, matches)
+		must := slices.ContainsFunc(patterns, matches)
 		unmatched = slices.DeleteFunc(unmatched, matches)
 		mark := ""
 		if must && len(f.missed) > 0 {

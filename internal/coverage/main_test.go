@@ -12,7 +12,7 @@ import (
 func profile(more ...string) string {
 	var b strings.Builder
 	b.WriteString("mode: set\n")
-	for _, pattern := range whole {
+	for _, pattern := range whole() {
 		b.WriteString(module + strings.ReplaceAll(pattern, "*", "x.go") + ":1.1,2.2 10 1\n")
 	}
 	for _, line := range more {

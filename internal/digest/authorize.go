@@ -108,6 +108,8 @@ func (p Params) normal(c Credentials) Credentials {
 
 // username returns the parameter that tells who the user is.
 func (p Params) username(c Credentials) string {
+	// Section 3.4.4: the server knows the user by this hash, and nobody else
+	// does.
 	if p.Userhash {
 		alg, _ := lookup(p.Algorithm)
 		return "username=" + quote(alg.sum(c.Username, text(p.Realm)))
@@ -167,9 +169,11 @@ func (p Params) response(c Credentials, method, uri string, nc uint32, cnonce st
 	alg, _ := lookup(p.Algorithm)
 	nonce := text(p.Nonce)
 	ha1 := alg.sum(c.Username, text(p.Realm), c.Password)
+	// Section 3.4.2: the key of a session is made of the nonces at its beginning.
 	if alg.session {
 		ha1 = alg.sum(ha1, nonce, cnonce)
 	}
+	// RFC 7616, section 3.4.3.
 	ha2 := alg.sum(method, uri)
 	if p.QOP == AuthInt {
 		entity, err := alg.entity(bodyHash)
@@ -178,6 +182,7 @@ func (p Params) response(c Credentials, method, uri string, nc uint32, cnonce st
 		}
 		ha2 = alg.sum(method, uri, entity)
 	}
+	// RFC 2069 has no counter and no cnonce in the hash.
 	if p.QOP == "" {
 		return alg.sum(ha1, nonce, ha2), nil
 	}

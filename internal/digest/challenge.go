@@ -162,10 +162,12 @@ func cutToken(s string) (token, rest string) {
 	return s, ""
 }
 
+// isTokenByte reports whether c may stand in a token (RFC 9110, section 5.6.2).
 func isTokenByte(c byte) bool {
 	return isAlphanumeric(c) || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
 }
 
+// isAlphanumeric reports whether c is an ASCII letter or digit.
 func isAlphanumeric(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
 }

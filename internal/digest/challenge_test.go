@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/seed-9ea40bd3/requests/internal/testserver"
 )
 
 // challengeTests are fields and what they say; they seed the fuzz target too.
@@ -94,6 +96,7 @@ func TestParseChallengesKeepsABoundedNumber(t *testing.T) {
 // A hostile field of 128 KiB takes a few thousandths of a second. The limit is wide,
 // for slow machines and the race detector; anything quadratic is well beyond it.
 func TestParseChallengesIsLinear(t *testing.T) {
+	testserver.Timed(t)
 	for name, field := range map[string]string{
 		"empty elements":  "Basic" + strings.Repeat(", ", 1<<16),
 		"schemes":         strings.Repeat("a,", 1<<16),

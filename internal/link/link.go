@@ -83,6 +83,7 @@ type parser struct {
 	lastClose int // where the last ">" is, so that each is looked for once
 }
 
+// at reports whether the next byte is c.
 func (p *parser) at(c byte) bool { return p.i < len(p.s) && p.s[p.i] == c }
 
 // run returns the end of the commas and blanks at i.
@@ -117,6 +118,7 @@ func (p *parser) until(stops string) string {
 // skip passes over what follows a target or a parameter.
 func (p *parser) skip() { p.until(";") }
 
+// blanks passes over optional white space.
 func (p *parser) blanks() {
 	for p.i < len(p.s) && strings.IndexByte(blanks, p.s[p.i]) >= 0 {
 		p.i++

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/seed-9ea40bd3/requests/internal/testserver"
 )
 
 func link(url string, pairs ...string) Link {
@@ -72,6 +74,7 @@ func TestRel(t *testing.T) {
 
 func TestLinear(t *testing.T) {
 	t.Parallel()
+	testserver.Timed(t)
 	for _, s := range []string{"<", ";", ",", "<,", ", <", `"`, `;a="`, "<>;", ", x", `\`, ";rel=a"} {
 		start := time.Now()
 		Parse("<a>" + strings.Repeat(s, 1<<19))

@@ -223,10 +223,13 @@ func (p *parser) word() string {
 	}
 }
 
+// blanks passes over the blanks before a word, and counts their lines.
 func (p *parser) blanks() {
 	for p.s != "" && isBlank(p.s[0]) {
 		p.next()
 	}
 }
 
+// isBlank reports whether c separates words; a carriage return has become a
+// line feed before.
 func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\n' }

@@ -21,11 +21,11 @@ type CA struct {
 	// Cert is the authority's own certificate.
 	Cert *x509.Certificate
 
-	tb     testing.TB
-	key    *ecdsa.PrivateKey
-	now    time.Time
-	chain  [][]byte // DER certificates between a leaf and the root, this CA's first
-	serial atomic.Int64
+	tb     testing.TB        // fails where a certificate cannot be made
+	key    *ecdsa.PrivateKey // signs
+	now    time.Time         // what validity is reckoned from
+	chain  [][]byte          // DER certificates between a leaf and the root, this CA's first
+	serial atomic.Int64      // of the last certificate
 }
 
 // A Leaf tells [CA.Issue] what certificate to make. The zero value is a good
@@ -85,6 +85,7 @@ func (ca *CA) Issue(l Leaf) tls.Certificate {
 	ca.tb.Helper()
 	key, template := newKey(ca.tb), ca.template(l)
 	parent, signer, chain := ca.Cert, ca.key, ca.chain
+	// No authority has a part in it, and none of its certificates is served.
 	if l.SelfSigned {
 		parent, signer, chain = template, key, nil
 	}
@@ -168,6 +169,7 @@ func (ca *CA) sign(template, parent *x509.Certificate, public *ecdsa.PublicKey, 
 	ca.tb.Helper()
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, key)
 	must(ca.tb, err)
+	// The template lacks what only encoding fills in, such as Raw.
 	cert, err := x509.ParseCertificate(der)
 	must(ca.tb, err)
 	return cert

@@ -31,6 +31,8 @@ func (ca *CA) WriteHashed(dir string) string {
 	must(ca.tb, err)
 	for n := 0; ; n++ {
 		path := filepath.Join(dir, fmt.Sprintf("%08x.%d", hash, n))
+		// OpenSSL goes through the numbers from 0 and stops at the first that is
+		// free.
 		if _, err := os.Lstat(path); os.IsNotExist(err) {
 			return writeFile(ca.tb, path, ca.PEM())
 		}

@@ -78,6 +78,7 @@ func NewFaults2(tb testing.TB, config *tls.Config, script ...Answer2) *Faults2 {
 	config = config.Clone()
 	config.NextProtos = []string{"h2"}
 	f := &Faults2{config: config, script: script}
+	// A client may connect before f.l is there, which serve's connections need.
 	ready := make(chan struct{})
 	f.l = listen(tb, func(conn net.Conn) {
 		<-ready
@@ -126,13 +127,13 @@ func (f *Faults2) next(a Arrival) Answer2 {
 // conn2 is one connection of a [Faults2].
 type conn2 struct {
 	f      *Faults2
-	id     int
+	id     int // from 1, in order of acceptance
 	conn   net.Conn
-	fr     *http2.Framer
-	block  bytes.Buffer
-	enc    *hpack.Encoder
-	turn   int
-	stream uint32
+	fr     *http2.Framer  // over conn
+	block  bytes.Buffer   // what enc wrote of the head under way
+	enc    *hpack.Encoder // one a connection, as its table of fields is
+	turn   int            // requests so far
+	stream uint32         // that of the last request
 }
 
 // serve serves one connection: one stream after the other, as they come.
@@ -141,6 +142,8 @@ func (f *Faults2) serve(raw net.Conn) {
 	if conn.HandshakeContext(context.Background()) != nil {
 		return
 	}
+	// The client begins with its preface, and the server with SETTINGS (RFC 9113,
+	// section 3.4).
 	preface := make([]byte, len(http2.ClientPreface))
 	if _, err := io.ReadFull(conn, preface); err != nil {
 		return
@@ -150,6 +153,9 @@ func (f *Faults2) serve(raw net.Conn) {
 	c := &conn2{f: f, id: f.conns, conn: conn, fr: http2.NewFramer(conn, conn)}
 	f.mu.Unlock()
 	c.enc = hpack.NewEncoder(&c.block)
+	// With a decoder the framer joins HEADERS and its CONTINUATION frames into
+	// one. The table has the size that holds unless SETTINGS say otherwise (RFC
+	// 9113, section 6.5.2).
 	c.fr.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	if c.fr.WriteSettings() != nil {
 		return
@@ -176,6 +182,8 @@ func (c *conn2) step() error {
 	case *http2.MetaHeadersFrame:
 		return c.answer(frame)
 	case *http2.DataFrame:
+		// Without it the connection's window would be used up after 64 KiB, of all
+		// streams together (RFC 9113, section 6.9.2).
 		if n := len(frame.Data()); n > 0 {
 			if err := c.fr.WriteWindowUpdate(0, uint32(n)); err != nil {
 				return err
@@ -275,7 +283,12 @@ func (c *conn2) flood(n int) error {
 	err := c.fr.WriteHeaders(http2.HeadersFrameParam{StreamID: c.stream, BlockFragment: c.block.Bytes()})
 	for i := 0; i < n && err == nil; i++ {
 		c.block.Reset()
-		field := hpack.HeaderField{Name: "x-" + strconv.Itoa(i), Value: string(bytes.Repeat([]byte("v"), 8<<10)), Sensitive: true}
+		// A sensitive field is in no table, so that each costs its whole size (RFC
+		// 7541, section 7.1.3). It fits a frame of the usual 16 KiB.
+		field := hpack.HeaderField{
+			Name: "x-" + strconv.Itoa(i), Value: string(bytes.Repeat([]byte("v"), 8<<10)),
+			Sensitive: true,
+		}
 		if err = c.enc.WriteField(field); err == nil {
 			err = c.fr.WriteContinuation(c.stream, false, c.block.Bytes())
 		}
@@ -283,13 +296,12 @@ func (c *conn2) flood(n int) error {
 	return err
 }
 
-// errShut ends a connection that an effect shut.
-var errShut = io.ErrClosedPipe
-
 // do has an effect befall the stream. It reports whether that ended the
 // exchange; an error ends the connection.
 func (c *conn2) do(e Effect2) (done bool, err error) {
 	if e.GoAway {
+		// The client may send again what is on later streams: nothing was done
+		// about it (RFC 9113, section 6.8).
 		last := uint32(0)
 		if e.Served {
 			last = c.stream
@@ -307,12 +319,13 @@ func (c *conn2) do(e Effect2) (done bool, err error) {
 	}
 	if e.Shut {
 		// What the client has sent meanwhile must not make it a reset.
-		half, ok := c.conn.(interface{ NetConn() net.Conn })
-		if tcp, isTCP := half.NetConn().(*net.TCPConn); ok && isTCP {
-			_ = tcp.CloseWrite()
-			_, _ = io.Copy(io.Discard, tcp)
+		if half, ok := c.conn.(interface{ NetConn() net.Conn }); ok {
+			if tcp, ok := half.NetConn().(*net.TCPConn); ok {
+				_ = tcp.CloseWrite()
+				_, _ = io.Copy(io.Discard, tcp)
+			}
 		}
-		return true, errShut
+		return true, io.ErrClosedPipe // any error ends the connection
 	}
 	return done, nil
 }

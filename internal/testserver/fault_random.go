@@ -36,6 +36,7 @@ const RandomBody = "0123456789abcdefghijklmnopqrstuvwxyz"
 // whole response: where a body is handed out in full it is [RandomBody].
 func Random(rng *rand.Rand) Answer {
 	body := []byte(RandomBody)
+	// An effect at this place always has a part of the body behind it.
 	at := rng.IntN(len(body))
 	kinds := []Answer{
 		{Name: "reset after the head", OnHead: Reset},
@@ -50,6 +51,8 @@ func Random(rng *rand.Rand) Answer {
 		{Name: "body half-closed", Body: body, OnBody: HalfClose, BodyAt: at},
 		{Name: "length beyond the body", Body: body, Length: strconv.Itoa(len(body) + 1 + at), OnEnd: Shut},
 		{Name: "chunks cut", Body: body, Chunked: true, OnBody: Shut, BodyAt: at},
+		// Six bytes of framing are about the one chunk, "24\r\n" and "\r\n"; the
+		// chunk that ends the body is missing.
 		{Name: "chunks without an end", Body: body, Chunked: true, OnBody: Shut, BodyAt: len(body) + 6},
 		{Name: "a bad chunk", Raw: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n0\r\n\r\n", OnEnd: Shut},
 		{Name: "two lengths", Raw: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc", OnEnd: Shut},

@@ -111,6 +111,8 @@ func newFaults(tb testing.TB, config *tls.Config, listens bool, script []Answer)
 func (f *Faults) start(conn net.Conn) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	// Under the lock, so that Close either sees the connection or keeps it from
+	// being served.
 	if f.ctx.Err() != nil {
 		_ = conn.Close()
 		return
@@ -186,6 +188,7 @@ func (f *Faults) next(a Arrival) (Answer, int) {
 	f.mu.Lock()
 	f.ledger = append(f.ledger, a)
 	slot := len(f.ledger) - 1
+	// It is called without the lock: it may look at the ledger, and wait.
 	choose := f.Choose
 	var answer Answer
 	if choose == nil && len(f.script) > 0 {
@@ -205,6 +208,7 @@ func (f *Faults) onAccept() Effect {
 	if len(f.script) == 0 || f.script[0].OnAccept == Nothing {
 		return Nothing
 	}
+	// The answer is used up: the request, if one comes, has the next.
 	e := f.script[0].OnAccept
 	f.script = f.script[1:]
 	return e
@@ -259,6 +263,8 @@ const settleStep = time.Millisecond
 
 // Close ends the server and waits for all that it started.
 func (f *Faults) Close() {
+	// First, since it ends pauses, holds and stalls, and keeps new connections
+	// out.
 	f.cancel()
 	if f.ln != nil {
 		_ = f.ln.Close()
@@ -268,6 +274,7 @@ func (f *Faults) Close() {
 		_ = conn.Close()
 	}
 	f.mu.Unlock()
+	// Without the lock, which the goroutines that are waited for need to leave.
 	f.wg.Wait()
 }
 

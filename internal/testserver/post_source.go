@@ -10,11 +10,11 @@ import (
 // client must not close it, and must not read it once the call that was given
 // it has returned.
 type Source struct {
-	r       io.Reader
-	reading atomic.Int32
-	reads   atomic.Int64
-	given   atomic.Int64
-	closed  atomic.Int32
+	r       io.Reader    // what is watched over
+	reading atomic.Int32 // reads under way
+	reads   atomic.Int64 // reads that were begun
+	given   atomic.Int64 // bytes handed out
+	closed  atomic.Int32 // calls of Close
 }
 
 // NewSource watches over r.
@@ -51,6 +51,8 @@ func (s *Source) check(tb testing.TB) {
 	if s.Reading() {
 		tb.Error("after the fault: the caller's body is still being read")
 	}
+	// The test's end is the last moment at which a client that reads on can be
+	// caught.
 	before := s.reads.Load()
 	tb.Cleanup(func() {
 		if after := s.reads.Load(); after != before {

@@ -75,6 +75,7 @@ func (l *listener) track(conn net.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.conns[conn] = struct{}{}
+	// The test ended while the connection was being accepted.
 	if l.ctx.Err() != nil {
 		_ = conn.Close()
 	}

@@ -50,6 +50,7 @@ type HTTPProxy struct {
 // Start makes the proxy listen. It ends with the test.
 func (p *HTTPProxy) Start(tb testing.TB) *HTTPProxy {
 	tb.Helper()
+	// A client may connect before p.l is there, which tunnels need.
 	ready := make(chan struct{})
 	p.l = listen(tb, func(conn net.Conn) {
 		<-ready
@@ -92,7 +93,8 @@ func (p *HTTPProxy) serve(conn net.Conn) {
 		p.mu.Lock()
 		p.heads = append(p.heads, head)
 		p.mu.Unlock()
-		// A head that is not HTTP ends the connection.
+		// A head that is not HTTP ends the connection. The body is in br still,
+		// behind the head that was kept.
 		req, err := http.ReadRequest(bufio.NewReader(io.MultiReader(strings.NewReader(head), br)))
 		if err != nil || !p.answer(conn, br, req) {
 			return
@@ -103,6 +105,7 @@ func (p *HTTPProxy) serve(conn net.Conn) {
 // answer answers one request, and says whether another may follow.
 func (p *HTTPProxy) answer(conn net.Conn, br *bufio.Reader, req *http.Request) bool {
 	if p.Hang {
+		// It returns when the client gives up, or when the test ends.
 		_, _ = io.Copy(io.Discard, br)
 		return false
 	}
@@ -113,6 +116,8 @@ func (p *HTTPProxy) answer(conn net.Conn, br *bufio.Reader, req *http.Request) b
 	case req.Method == http.MethodConnect:
 		p.tunnel(conn, br, req)
 		return false
+	// A target in origin form is for a server, and this is none (RFC 9112,
+	// section 3.2.2).
 	case req.URL.Host == "":
 		return p.refuse(conn, req, http.StatusBadRequest)
 	}
@@ -143,6 +148,7 @@ func (p *HTTPProxy) refuse(conn net.Conn, req *http.Request, status int, fields 
 	for i := 0; i < len(fields); i += 2 {
 		res.Header.Set(fields[i], fields[i+1])
 	}
+	// What is left of the body would be taken for the next request.
 	_, _ = io.Copy(io.Discard, req.Body)
 	return res.Write(conn) == nil
 }
@@ -163,11 +169,13 @@ func (p *HTTPProxy) tunnel(conn net.Conn, br *bufio.Reader, req *http.Request) {
 		answer = "HTTP/1.1 200 Connection established\r\n\r\n"
 	}
 	_, _ = io.WriteString(conn, answer)
+	// What the client has sent along with its CONNECT may be in br.
 	p.l.join(conn, br, target)
 }
 
 // forward passes a request on to its host and the response back.
 func (p *HTTPProxy) forward(conn net.Conn, req *http.Request) bool {
+	// One for each request, so that no connection outlives it.
 	transport := &http.Transport{
 		DisableCompression: true,
 		DisableKeepAlives:  true,
@@ -175,7 +183,10 @@ func (p *HTTPProxy) forward(conn net.Conn, req *http.Request) bool {
 			return p.Hosts.dial(ctx, address)
 		},
 	}
+	// The credentials are for this proxy and no one behind it (RFC 9110, section
+	// 11.7.2).
 	req.Header.Del("Proxy-Authorization")
+	// A client's request must not have it.
 	req.RequestURI = ""
 	if req.Header.Get("User-Agent") == "" {
 		req.Header["User-Agent"] = nil // so that the transport adds none

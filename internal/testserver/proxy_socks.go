@@ -108,13 +108,13 @@ var errSOCKS = errors.New("testserver: SOCKS client refused")
 
 // A socksConn is one client's connection. Its first error sticks.
 type socksConn struct {
-	p    *SOCKSProxy
-	conn net.Conn
-	r    io.Reader // conn, with what is read going to raw
-	raw  bytes.Buffer
-	req  SOCKSRequest
-	slot int // of req in the proxy's list; -1 before it has one
-	err  error
+	p    *SOCKSProxy  // whose list req is in
+	conn net.Conn     // the client's
+	r    io.Reader    // conn, with what is read going to raw
+	raw  bytes.Buffer // all that was read
+	req  SOCKSRequest // as far as it came
+	slot int          // of req in the proxy's list; -1 before it has one
+	err  error        // the first; nothing is read or written after it
 }
 
 // record puts what was read so far into the proxy's list.
@@ -164,6 +164,7 @@ func (s *socksConn) send(b ...byte) {
 
 // negotiate goes through the protocol up to the open connection to the target.
 func (s *socksConn) negotiate() (net.Conn, error) {
+	// The first byte tells the versions apart.
 	s.req.Version = s.take(1)[0]
 	switch {
 	case s.p.Garbage != "":
@@ -187,6 +188,7 @@ func (s *socksConn) read4() {
 	ip := [4]byte(s.take(4))
 	s.req.IP = netip.AddrFrom4(ip)
 	s.req.User = s.text()
+	// This is the mark of version 4A: a name follows.
 	if ip[0] == 0 && ip[1] == 0 && ip[2] == 0 && ip[3] != 0 {
 		s.req.Name = s.text()
 	}
@@ -200,6 +202,7 @@ func (s *socksConn) login5() {
 		want = 0x02
 	}
 	if s.err == nil && !slices.Contains(s.req.Methods, want) {
+		// No acceptable method (RFC 1928, section 3).
 		s.send(5, 0xff)
 		s.err = errSOCKS
 	}
@@ -211,6 +214,7 @@ func (s *socksConn) login5() {
 	s.req.User = string(s.counted())
 	s.req.Pass = string(s.counted())
 	if s.err == nil && (s.req.User != s.p.User || s.req.Pass != s.p.Pass) {
+		// Any status but zero is a refusal (RFC 1929, section 2).
 		s.send(1, 1)
 		s.err = errSOCKS
 	}
@@ -219,6 +223,8 @@ func (s *socksConn) login5() {
 
 // read5 reads a request of version 5.
 func (s *socksConn) read5() {
+	// Before it are the version, the command and a reserved byte (RFC 1928,
+	// section 4).
 	s.req.ATYP = s.take(4)[3]
 	switch s.req.ATYP {
 	case 1:

@@ -31,6 +31,8 @@ func finalAnswer(br *bufio.Reader, lim Limits) (answer, error) {
 		if err != nil {
 			return answer{}, err
 		}
+		// The limit is for all heads together: many interim answers are no way
+		// around it.
 		limit -= len(head)
 		a, err := parseHead(head)
 		if err != nil {
@@ -95,6 +97,7 @@ func parseHead(head []byte) (answer, error) {
 	status := strings.Trim(rest, " \t")
 	code, _, _ := strings.Cut(status, " ")
 	n, err := strconv.Atoi(code)
+	// Atoi takes a sign, too: "+20" has three bytes and is no status.
 	if err != nil || len(code) != 3 || n < 100 {
 		return answer{}, &ProtocolError{"CONNECT", "the answer's status line is malformed", nil}
 	}

@@ -75,6 +75,7 @@ func Connect(ctx context.Context, conn net.Conn, target string, header []Field, 
 		return nil, err
 	}
 	lim = lim.filled()
+	// It may read beyond the head; what it has then is given back below.
 	br := bufio.NewReader(conn)
 	var a answer
 	err = guard(ctx, conn, func() error {

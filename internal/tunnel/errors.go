@@ -6,7 +6,9 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"syscall"
+	"unicode/utf8"
 )
 
 var (
@@ -134,12 +136,13 @@ func ioError(protocol, doing string, err error) error {
 }
 
 // printable returns s as it is when it can stand in a line of text, else
-// quoted: it comes from the network and may hold anything.
+// quoted: it comes from the network and may hold anything. Beyond what
+// uri.Unprintable tells of it quotes what has no form, such as spaces but that
+// of ASCII.
 func printable(s string) string {
-	for _, r := range s {
-		if !strconv.IsPrint(r) {
-			return strconv.Quote(s)
-		}
+	unprintable := func(r rune) bool { return !strconv.IsPrint(r) }
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, unprintable) {
+		return strconv.Quote(s)
 	}
 	return s
 }

@@ -41,6 +41,7 @@ func SOCKS4A(ctx context.Context, conn net.Conn, host string, port uint16, useri
 	if err := checkName(host); err != nil {
 		return err
 	}
+	// The address 0.0.0.1 says that a name follows.
 	return exchange4(ctx, conn, netip.AddrFrom4([4]byte{3: 1}), port, userid, host)
 }
 
@@ -53,6 +54,7 @@ func marksName(ip netip.Addr) bool {
 
 // exchange4 sends a request and reads its reply.
 func exchange4(ctx context.Context, conn net.Conn, ip netip.Addr, port uint16, userid, host string) error {
+	// It would end the userid early, and the rest be read as a name.
 	if strings.IndexByte(userid, 0) >= 0 {
 		return &InputError{"userid", "it holds a NUL byte"}
 	}

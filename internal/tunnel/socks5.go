@@ -19,6 +19,7 @@ type Addr struct {
 
 // The numbers of RFC 1928.
 const (
+	// The first byte of each message, and the one command that is used.
 	version5   = 0x05
 	cmdConnect = 0x01
 
@@ -34,16 +35,21 @@ const (
 // SOCKS5 asks the SOCKS version 5 proxy at the other end of conn for a
 // connection to target (RFC 1928). With hasAuth, user name and password are
 // offered beside no authentication, and sent if the proxy asks for them
-// (RFC 1929); each must then be of 1 to 255 bytes.
+// (RFC 1929). The user name is then of 1 to 255 bytes, the password of none to
+// 255; what is longer is refused before anything is sent.
 //
 // An IPv4-mapped address is sent as IPv4, and a Host that is an address in
 // text form as that address. After a nil error conn is the way to the target,
 // and no byte beyond the proxy's reply has been read from it.
 func SOCKS5(ctx context.Context, conn net.Conn, target Addr, user, pass string, hasAuth bool) error {
+	// All messages are made before any is sent: a bad argument costs no round
+	// trip.
 	request, err := request5(target)
 	if err != nil {
 		return err
 	}
+	// A method that was not offered cannot be chosen: without credentials there
+	// is one.
 	greeting, login := []byte{version5, 1, methodNone}, []byte(nil)
 	if hasAuth {
 		if login, err = login5(user, pass); err != nil {
@@ -117,18 +123,21 @@ func request5(target Addr) ([]byte, error) {
 
 // login5 is the user name and password request.
 //
-//	request = %x01 length 1*255OCTET length 1*255OCTET
+//	request = %x01 length 1*255OCTET length *255OCTET
 //	(RFC 1929 section 2)
+//
+// The RFC has no empty password, but a proxy whose users have none is sent one,
+// as curl does: its length byte is zero (PRX-20).
 func login5(user, pass string) ([]byte, error) {
-	b := []byte{0x01}
-	for _, part := range [...]struct{ field, value string }{{"user name", user}, {"password", pass}} {
-		if len(part.value) == 0 || len(part.value) > 255 {
-			return nil, &InputError{part.field, "SOCKS5 carries 1 to 255 bytes"}
-		}
-		b = append(b, byte(len(part.value)))
-		b = append(b, part.value...)
+	switch {
+	case user == "" || len(user) > 255:
+		return nil, &InputError{"user name", "SOCKS5 carries 1 to 255 bytes"}
+	case len(pass) > 255:
+		return nil, &InputError{"password", "SOCKS5 carries up to 255 bytes"}
 	}
-	return b, nil
+	b := append([]byte{0x01, byte(len(user))}, user...)
+	b = append(b, byte(len(pass)))
+	return append(b, pass...), nil
 }
 
 // readMethod5 reads the proxy's choice of method.
@@ -192,5 +201,6 @@ func readReply5(r io.Reader) error {
 	default:
 		return &ProtocolError{"SOCKS5", fmt.Sprintf("the reply has an address of unknown type %#02x", b[1]), nil}
 	}
+	// The port follows the address.
 	return receive(r, "SOCKS5", make([]byte, size+2))
 }

@@ -93,6 +93,18 @@ func TestSOCKS5Exchange(t *testing.T) {
 			[]step{{"\x05\x02\x00\x02", "\x05\x00"}, {"\x05\x01\x00\x03\x01a\x00\x50", granted}},
 		},
 		{
+			"no password",
+			Addr{Host: "a", Port: 80},
+			"u", "", true,
+			[]step{{"\x05\x02\x00\x02", "\x05\x02"}, {"\x01\x01u\x00", "\x01\x00"}, {"\x05\x01\x00\x03\x01a\x00\x50", granted}},
+		},
+		{
+			"no password, and none wanted",
+			Addr{Host: "a", Port: 80},
+			"u", "", true,
+			[]step{{"\x05\x02\x00\x02", "\x05\x00"}, {"\x05\x01\x00\x03\x01a\x00\x50", granted}},
+		},
+		{
 			"longest credentials",
 			Addr{Host: "a", Port: 80},
 			name255, name255, true,
@@ -207,7 +219,6 @@ func TestSOCKSInput(t *testing.T) {
 		{"5 zone in text", five(Addr{Host: "fe80::1%eth0"}, "u", "p"), "target"},
 		{"5 empty user", five(good, "", "p"), "user name"},
 		{"5 long user", five(good, long, "p"), "user name"},
-		{"5 empty password", five(good, "u", ""), "password"},
 		{"5 long password", five(good, "u", long), "password"},
 		{"4 no target", four("", ""), "target"},
 		{"4 IPv6", four("::1", ""), "target"},

@@ -48,6 +48,7 @@ var classes = func() (t [256]class) {
 	return t
 }()
 
+// upperHex has the digits that RFC 3986, section 2.1, asks for in escapes.
 const upperHex = "0123456789ABCDEF"
 
 // appendEscape appends the escape of b, "%XX" with upper-case digits.
@@ -111,6 +112,8 @@ func canonicalEscapes(s string, allowed class) bool {
 	return true
 }
 
+// isLowerHex reports whether a hex digit is one that RFC 3986, section 2.1,
+// would have in upper case.
 func isLowerHex(b byte) bool { return 'a' <= b && b <= 'f' }
 
 // encodeComponent escapes all bytes of s that are not of the class allowed
@@ -122,6 +125,8 @@ func encodeComponent(s string, allowed class) string {
 	if canonicalEscapes(s, allowed) {
 		return s
 	}
+	// Decided for the whole text and not escape by escape, as in urllib3:
+	// "100%25%" was never escaped.
 	escaped := validEscapes(s)
 	dst := make([]byte, 0, len(s)+16)
 	for i := 0; i < len(s); i++ {
@@ -131,6 +136,8 @@ func encodeComponent(s string, allowed class) string {
 			dst = appendEscape(dst, b)
 			i += 2
 		case ok:
+			// The digits are put in upper case all the same, as urllib3 does before
+			// it counts them.
 			dst = append(dst, '%', '2', '5', upperHex[b>>4], upperHex[b&15])
 			i += 2
 		case classes[s[i]]&allowed != 0:
@@ -159,6 +166,8 @@ func UnquoteUnreserved(s string) (string, bool) {
 		case ok && classes[b]&unreserved != 0:
 			dst = append(dst, b)
 			i += 2
+		// Python's int(…, 16) fails there, and Requests then takes the text as it
+		// is.
 		case !ok && s[i] == '%' && twoAlphanumerics(s[i+1:]):
 			return s, false
 		default:

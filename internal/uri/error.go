@@ -2,7 +2,9 @@ package uri
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
+	"unicode"
 )
 
 // A Kind says what is wrong with a URL. Each corresponds to the exception of
@@ -34,9 +36,13 @@ func (k Kind) String() string {
 
 // An Error is what all functions of this package return when they fail.
 type Error struct {
-	Kind   Kind
-	URL    string // the offending text, as [Redact] leaves it, without query and fragment, cut if very long
-	Reason string // a sentence without the URL's own text
+	// Kind is what is wrong.
+	Kind Kind
+	// URL is the offending text, as [Redact] leaves it, without query and
+	// fragment, cut if very long.
+	URL string
+	// Reason is a sentence without the URL's own text.
+	Reason string
 }
 
 // Error returns the text that Requests would give, or one like it. User,
@@ -55,6 +61,8 @@ func (e *Error) Error() string {
 // maxShown is the number of bytes of a URL that an error repeats.
 const maxShown = 512
 
+// newError makes an [Error] that may be logged: it takes the secrets out of
+// text.
 func newError(kind Kind, text, reason string) *Error {
 	return &Error{Kind: kind, URL: shown(text), Reason: reason}
 }
@@ -68,14 +76,23 @@ func shown(text string) string {
 	if len(text) <= maxShown {
 		return text
 	}
+	// The cut may have gone through a character.
 	return strings.ToValidUTF8(text[:maxShown], "") + "..."
 }
 
 // quoted puts s between single quotes.
 func quoted(s string) string { return "'" + printable(s) + "'" }
 
-// printable escapes the control characters in s, so that an error's text stays
-// on one line, and replaces what is no UTF-8.
+// Unprintable reports whether a text for people must not hold a character, since
+// it does something where it is shown: control characters, those of C1 among
+// them, which steer terminals; line and paragraph separators; and the characters
+// of category Cf, which turn the direction of a text or are not seen at all.
+func Unprintable(r rune) bool {
+	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)
+}
+
+// printable escapes the characters in s that are [Unprintable], so that an
+// error's text stays on one line, and replaces what is no UTF-8.
 func printable(s string) string {
 	var b strings.Builder
 	for _, r := range s {
@@ -88,6 +105,8 @@ func printable(s string) string {
 			b.WriteString(`\t`)
 		case r < ' ' || r == 0x7f:
 			fmt.Fprintf(&b, `\x%02x`, r)
+		case Unprintable(r):
+			b.WriteString(strings.Trim(strconv.QuoteToASCII(string(r)), `"`))
 		default:
 			b.WriteRune(r)
 		}

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/seed-9ea40bd3/requests/internal/testserver"
 )
 
 func TestErrorText(t *testing.T) {
@@ -16,6 +18,8 @@ func TestErrorText(t *testing.T) {
 		{"http://[zz]/\n", `Invalid URL 'http://[zz]/\n': Failed to parse: the brackets do not hold an IPv6 address.`},
 		{"http://[z\r\tz]/\x7f", `Invalid URL 'http://[z\r\tz]/\x7f': Failed to parse: the brackets do not hold an IPv6 address.`},
 		{"x\xff", "Invalid URL 'x\uFFFD': Failed to parse: the text is not UTF-8."},
+		{"http://[z\u009bz\u00adz]/", `Invalid URL 'http://[z\u009bz\u00adz]/': Failed to parse: the brackets do not hold an IPv6 address.`},
+		{"x\u202e\u2028y\U000E0041", `Invalid URL 'x\u202e\u2028y\U000e0041': URL has an invalid label.`},
 		{"a:\x00", `Invalid URL 'a:\x00': Failed to parse: the text has control characters.`},
 	}
 	for _, test := range tests {
@@ -88,6 +92,7 @@ func TestErrorKeepsSecret(t *testing.T) {
 // TestLinear: a long run of what is costly to programs that look back at each
 // step takes a moment, not an hour.
 func TestLinear(t *testing.T) {
+	testserver.Timed(t)
 	const size = 1 << 17
 	base := prepared(t, "http://a.test/a/b")
 	start := time.Now()

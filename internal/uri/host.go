@@ -38,6 +38,7 @@ func cutHostPort(s string) (host, port string, ok bool) {
 		if s == "" {
 			return host, "", true
 		}
+		// Nothing but a port may follow the bracket.
 		return host, s[1:], s[0] == ':' && strings.IndexByte(host[1:], '[') < 0
 	}
 	host, port, _ = strings.Cut(s, ":")
@@ -54,6 +55,7 @@ func parsePort(s string) (string, bool) {
 	if s == "" {
 		return "", true
 	}
+	// The bits are those of a port: 65536 and more are out of range.
 	_, err := strconv.ParseUint(s, 10, 16)
 	return s, err == nil
 }
@@ -78,6 +80,8 @@ func normalizeHost(host string) (text, reason string) {
 	case !validEscapes(host):
 		return "", badHost
 	case isASCII(host):
+		// Letter case means nothing in a host (RFC 3986, section 3.2.2), and one
+		// form is needed to compare by: for cookies, credentials and connections.
 		return Requote(strings.ToLower(host)), ""
 	default:
 		text, reason = encodeIDNA(host)
@@ -96,6 +100,8 @@ func mapHost(host string) (text, reason string) {
 		return "", badHost
 	case isASCII(host):
 		return host, ""
+	// Before any mapping: the work for a host that is megabytes long would be
+	// wasted.
 	case len(host) > maxHost*utf8.UTFMax:
 		return "", badLabel
 	}

@@ -19,6 +19,7 @@ func encodeIDNA(host string) (text, reason string) {
 		return "", badLabel
 	}
 	labels := strings.Split(host, ".")
+	// The dots.
 	size := len(labels) - 1
 	for i, label := range labels {
 		encoded, ok := encodeLabel(label)
@@ -39,6 +40,7 @@ func encodeLabel(label string) (string, bool) {
 	if isASCII(label) {
 		return strings.ToLower(label), true
 	}
+	// No encoding of it could fit 63 bytes: the work is saved.
 	if len(label) > maxLabel*utf8.UTFMax {
 		return "", false
 	}
@@ -75,6 +77,8 @@ func lower(s string) string {
 // it and none after it (Unicode section 3.13).
 func finalSigma(runes []rune, i int) bool {
 	before, after := false, false
+	// Characters that case ignores, such as marks, are passed over in both
+	// directions.
 	for j := i - 1; j >= 0 && !before; j-- {
 		if before = cased(runes[j]); !before && !caseIgnorable(runes[j]) {
 			break
@@ -88,10 +92,13 @@ func finalSigma(runes []rune, i int) bool {
 	return before && !after
 }
 
+// cased is the property Cased of Unicode, section 3.13.
 func cased(r rune) bool {
 	return unicode.In(r, unicode.Lu, unicode.Ll, unicode.Lt, unicode.Other_Lowercase, unicode.Other_Uppercase)
 }
 
+// caseIgnorable is the property Case_Ignorable of the same section, as far as
+// host names have its characters.
 func caseIgnorable(r rune) bool {
 	return unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf, unicode.Lm, unicode.Sk) ||
 		strings.ContainsRune("'.:·’", r)
@@ -102,6 +109,7 @@ func caseIgnorable(r rune) bool {
 // idna, which knows UTS 46 alone, what IDNA 2008 refuses besides: symbols,
 // punctuation, and letters out of context.
 func validLabel(label string) bool {
+	// RFC 5891, section 4.1: two spellings of one character would be two names.
 	if !norm.NFC.IsNormalString(label) {
 		return false
 	}
@@ -124,6 +132,7 @@ func validLabel(label string) bool {
 	return true
 }
 
+// letterDigitHyphen is the LDH rule of RFC 5890, section 2.3.1, in lower case.
 func letterDigitHyphen(r rune) bool {
 	return 'a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '-'
 }

@@ -25,6 +25,8 @@ func ParseProxy(value string) (URL, error) {
 		return URL{}, newError(InvalidProxyURL, value, badChars)
 	}
 	p := splitProxy(value)
+	// A blank in a password is escaped; one in a host is a slip that no DNS name
+	// has.
 	if _, hostPort := cutUserinfo(p.authority); strings.ContainsFunc(hostPort, unicode.IsSpace) {
 		return URL{}, newError(InvalidProxyURL, value, badChars)
 	}

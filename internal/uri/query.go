@@ -49,8 +49,10 @@ func appendForm(dst []byte, s string) []byte {
 func encodedLen(params []Param) int {
 	n := 0
 	for _, p := range params {
+		// An "=" and an "&".
 		n += 2 + formLen(p.Name) + formLen(p.Value)
 	}
+	// There is an "&" less than there are params.
 	return max(n-1, 0)
 }
 

@@ -89,6 +89,7 @@ func Resolve(base URL, location string) (URL, error) {
 // resolve is [Resolve] for what it has not refused.
 func resolve(base URL, location string) (URL, error) {
 	target := reference(location)
+	// "//host/path" keeps the scheme of the base (RFC 3986, section 4.2).
 	if target.scheme == "" && target.authority != "" {
 		target.scheme = base.Scheme
 	}
@@ -122,6 +123,7 @@ func resolvePlain(base *URL, location string) (URL, bool) {
 	if !strings.HasPrefix(location, "/") {
 		return canonical(location)
 	}
+	// The first names a host; the second is a base without a path to replace.
 	if strings.HasPrefix(location, "//") || !strings.HasPrefix(base.Path, "/") {
 		return URL{}, false
 	}

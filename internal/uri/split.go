@@ -9,9 +9,10 @@ import (
 // without the delimiters. An empty component and one that is missing are the
 // same, but for the authority.
 type parts struct {
+	// Each as it was written.
 	scheme, authority, path, query, fragment string
-	hasAuthority                             bool
-	pathAt                                   int // where the path begins
+	hasAuthority                             bool // there was "//", be it with nothing behind it
+	pathAt                                   int  // where the path begins
 }
 
 // cutScheme splits off a scheme, which it returns as written and without the
@@ -19,6 +20,8 @@ type parts struct {
 func cutScheme(s string) (scheme, rest string) {
 	for i := range len(s) {
 		switch b := s[i]; {
+		// scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." ), RFC 3986, section
+		// 3.1.
 		case 'a' <= b|0x20 && b|0x20 <= 'z':
 		case i > 0 && ('0' <= b && b <= '9' || b == '+' || b == '-' || b == '.'):
 		case i > 0 && b == ':':
@@ -50,6 +53,8 @@ func split(text string) parts {
 		p.authority, p.hasAuthority, rest = rest[2:end], true, rest[end:]
 	}
 	p.pathAt = len(text) - len(rest)
+	// The fragment first: a question mark within it begins no query (RFC 3986,
+	// section 3.4).
 	p.path, p.fragment, _ = strings.Cut(rest, "#")
 	p.path, p.query, _ = strings.Cut(p.path, "?")
 	return p
@@ -67,6 +72,7 @@ func (p parts) text() string {
 	if p.hasAuthority {
 		b.WriteString("//")
 		b.WriteString(p.authority)
+		// Without it the path would become part of the host.
 		if p.path != "" && p.path[0] != '/' {
 			b.WriteByte('/')
 		}
@@ -109,6 +115,8 @@ func removeDots(path string) string {
 			out = out[:len(out)-1]
 		}
 	}
+	// A ".." at the root goes nowhere, and takes the empty segment before it
+	// along.
 	if path[0] == '/' && (len(out) == 0 || out[0] != "") {
 		out = slices.Insert(out, 0, "")
 	}

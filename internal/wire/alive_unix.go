@@ -32,11 +32,14 @@ func newPeeker(c net.Conn) *peeker {
 	p := &peeker{socket: socket}
 	p.look = func(fd uintptr) {
 		_, errno := peek(fd)
+		// Only a socket with nothing to read is as it should be: an end, an error
+		// and bytes all mean that it serves no further request.
 		p.open = errno == syscall.EAGAIN || errno == syscall.EWOULDBLOCK || errno == syscall.EINTR
 	}
 	return p
 }
 
+// alive reports whether the peer is still there and silent.
 func (p *peeker) alive() bool {
 	if p == nil {
 		return true

@@ -45,6 +45,7 @@ func (t *tracker) follow(turn int64, on bool) {
 	if t.turn == turn {
 		return
 	}
+	// What was read ahead belongs to the connection and not to the response.
 	*t = tracker{turn: turn, line: t.line[:0], rest: t.rest, err: t.err}
 	if on {
 		t.state = trackStatus
@@ -100,6 +101,8 @@ func (t *tracker) advance(b []byte) int {
 			c := b[i]
 			i++
 			if c != '\n' {
+				// A longer line is none that matters here: the memory is bounded, not
+				// the line.
 				if len(t.line) < maxTrackedLine {
 					t.line = append(t.line, c)
 				}
@@ -121,6 +124,7 @@ func (t *tracker) endLine(line string) bool {
 	switch t.state {
 	case trackStatus:
 		_, status, _ := strings.Cut(line, " ")
+		status = strings.TrimLeft(status, " ") // net/http takes several blanks
 		t.interim = strings.HasPrefix(status, "1") && !strings.HasPrefix(status, "101")
 		t.coded = false
 		t.state = trackField
@@ -128,6 +132,7 @@ func (t *tracker) endLine(line string) bool {
 		if line != "" {
 			name, value, _ := strings.Cut(line, ":")
 			if strings.EqualFold(name, "Transfer-Encoding") {
+				// The last line counts; a list of codings is refused by net/http.
 				t.coded = strings.EqualFold(strings.TrimSpace(value), "chunked")
 			}
 			return false
@@ -155,6 +160,7 @@ func (t *tracker) endSize(line string) {
 	// Extensions follow (RFC 9112, section 7.1.1), which nobody uses.
 	digits, _, _ := strings.Cut(line, ";")
 	n, err := strconv.ParseUint(strings.TrimSpace(digits), 16, 63)
+	// The last chunk has size zero, and the trailer after it has no chunks.
 	if err != nil || n == 0 {
 		t.state = trackOff
 		return

@@ -157,7 +157,7 @@ func TestHeldBackBeforeError(t *testing.T) {
 }
 
 // The property: tracking changes how reads are cut and nothing else, whatever
-// the server sends.
+// the server sends, as far as it belongs to the response.
 func FuzzTrackerLosesNothing(f *testing.F) {
 	const head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 	f.Add([]byte(head+"3\r\nabc\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"), uint64(1))
@@ -167,6 +167,7 @@ func FuzzTrackerLosesNothing(f *testing.F) {
 	f.Add([]byte("\n\n\n\n"), uint64(5))
 	f.Fuzz(func(t *testing.T, data []byte, seed uint64) {
 		random := rand.New(rand.NewPCG(seed, 0))
+		own := watch(data, false, nil).own
 		c := tracked(cutUp(string(data), random), errSocket, true)
 		var got []byte
 		for {
@@ -174,15 +175,17 @@ func FuzzTrackerLosesNothing(f *testing.F) {
 			n, err := c.Read(buf)
 			got = append(got, buf[:n]...)
 			if err != nil {
-				assert.ErrorIs(t, err, errSocket)
+				if own == len(data) {
+					assert.ErrorIs(t, err, errSocket)
+				}
 				break
 			}
 			if n == 0 {
 				t.Fatal("a read gave nothing and no error")
 			}
 		}
-		if !bytes.Equal(got, data) && len(data) > 0 {
-			t.Fatalf("got %q\nwant %q", got, data)
+		if !bytes.Equal(got, data[:own]) {
+			t.Fatalf("got %q\nwant %q", got, data[:own])
 		}
 	})
 }

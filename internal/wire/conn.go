@@ -74,6 +74,7 @@ type Conn struct {
 	ended    chan struct{} // closed when nothing more is read
 	endOnce  sync.Once
 	framing  atomic.Pointer[framing]
+	cause    atomic.Pointer[error] // the first error of a read
 }
 
 const passThrough = -1
@@ -154,6 +155,11 @@ func (c *Conn) stale(terms Terms) bool {
 // transport does not take it to another connection.
 func (c *Conn) Refuse(err error) { c.refused = err }
 
+// Answered reports whether a response can be that to the request of that turn:
+// its head went out, or it is the first, which a server may answer unasked. By
+// the time that this is asked the connection may serve the next one.
+func (c *Conn) Answered(turn int64) bool { return turn <= 1 || c.sent.Load() >= turn }
+
 // Turn numbers the request that was armed last.
 func (c *Conn) Turn() int64 { return c.turn.Load() }
 
@@ -202,6 +208,15 @@ func (c *Conn) ExpireIdle(d time.Duration) { c.keep.Store(int64(d)) }
 func (c *Conn) expired() bool {
 	keep, idle := c.keep.Load(), c.idle.Load()
 	return keep > 0 && idle > 0 && time.Now().UnixNano()-idle >= keep
+}
+
+// ReadError returns what ended the reading, but for an end by either side: the
+// transport closes the connection then, and a write fails of that alone.
+func (c *Conn) ReadError() error {
+	if p := c.cause.Load(); p != nil {
+		return *p
+	}
+	return nil
 }
 
 // Over reports whether the peer has closed the connection.
@@ -357,14 +372,22 @@ func (c *Conn) Read(b []byte) (int, error) {
 		}
 		c.read.Add(int64(n))
 		c.chunks.follow(turn, c.track.Load())
-		if f := c.heads.take(turn, c.bodiless.Load(), b[:n]); f != nil {
+		c.heads.max = c.MaxHead
+		f, own := c.heads.take(turn, c.bodiless.Load(), b[:n])
+		if f != nil {
 			c.framing.Store(f)
 		}
-		// What lies beyond the response must not be taken for the next one: the
-		// connection serves no other request.
-		if c.heads.overrun() {
+		// What lies beyond the response must not be taken for the next one: it is
+		// dropped, and the connection serves no other request. So does one whose
+		// end nobody knows.
+		if own < n || c.heads.unknown() {
 			c.retired.Store(true)
 		}
+		if own == 0 {
+			c.dead.Store(true)
+			return 0, ErrUnasked
+		}
+		n = own
 		if c.MaxHead > 0 && c.heads.size > c.MaxHead {
 			return 0, ErrHeadTooLarge
 		}
@@ -375,6 +398,9 @@ func (c *Conn) Read(b []byte) (int, error) {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
+		if err != io.EOF && !errors.Is(err, net.ErrClosed) {
+			c.cause.CompareAndSwap(nil, &err)
+		}
 		c.dead.Store(true)
 		c.over.Store(err == io.EOF)
 		if turn := c.turn.Load(); err == io.EOF && c.answering(turn) {

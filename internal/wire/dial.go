@@ -34,6 +34,8 @@ func (d *Dialer) Dial(ctx context.Context, network, host, port string, timeout t
 		return nil, err
 	}
 	dial := func(ctx context.Context, a netip.Addr) (net.Conn, error) {
+		// No probes of TCP: a connection that died idle is noticed when it is
+		// written to.
 		nd := net.Dialer{LocalAddr: d.LocalAddr, Control: d.Control, Timeout: timeout, KeepAlive: -1}
 		return nd.DialContext(ctx, network, net.JoinHostPort(a.String(), port))
 	}
@@ -46,6 +48,7 @@ func (d *Dialer) Dial(ctx context.Context, network, host, port string, timeout t
 
 // Resolve returns the addresses of host, within timeout where that is not zero.
 func (d *Dialer) Resolve(ctx context.Context, host string, timeout time.Duration) ([]netip.Addr, error) {
+	// An address needs no look-up, and a lookup of the caller's does not see it.
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a}, nil
 	}
@@ -65,8 +68,13 @@ func (d *Dialer) Resolve(ctx context.Context, host string, timeout time.Duration
 	if err == nil && len(addrs) == 0 {
 		err = &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
 	}
+	// The resolver's own error may not say that time was up, which decides the
+	// kind.
 	if err != nil && ctx.Err() != nil {
-		err = &net.DNSError{Err: ctx.Err().Error(), Name: host, IsTimeout: errors.Is(ctx.Err(), context.DeadlineExceeded), UnwrapErr: ctx.Err()}
+		err = &net.DNSError{
+			Err: ctx.Err().Error(), Name: host, UnwrapErr: ctx.Err(),
+			IsTimeout: errors.Is(ctx.Err(), context.DeadlineExceeded),
+		}
 	}
 	return addrs, err
 }
@@ -76,6 +84,7 @@ func (d *Dialer) Resolve(ctx context.Context, host string, timeout time.Duration
 func interleave(addrs []netip.Addr) []netip.Addr {
 	var first, second []netip.Addr
 	for _, a := range addrs {
+		// An IPv4 address in IPv6 form is dialled, and counted, as IPv4.
 		a = a.Unmap()
 		if a.Is4() == addrs[0].Unmap().Is4() {
 			first = append(first, a)
@@ -122,12 +131,14 @@ func race(ctx context.Context, addrs []netip.Addr, delay time.Duration,
 			}
 		}
 	}()
+	// The first attempt is due at once.
 	next := time.NewTimer(0)
 	defer next.Stop()
 	var failures []error
 	for started := 0; ; {
 		select {
 		case <-next.C:
+			// The timer may fire once more after the last.
 			if started == len(addrs) {
 				continue
 			}
@@ -141,6 +152,7 @@ func race(ctx context.Context, addrs []netip.Addr, delay time.Duration,
 		case r := <-results:
 			running--
 			if r.err == nil {
+				// Later connections, if any, are closed by what is deferred.
 				return r.conn, nil
 			}
 			failures = append(failures, r.err)

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"cmp"
 	"strconv"
 )
 
@@ -13,18 +14,19 @@ type Field struct {
 	Value string
 }
 
-// headWatch keeps the fields that frame a response, as they were sent:
-// net/http takes them out of the headers that it hands over. It belongs to
-// the transport's reader, which reads heads.
+// headWatch follows responses: it keeps the fields that frame them as they were
+// sent, since net/http takes those out of the headers that it hands over, and
+// knows where they end. It belongs to the transport's reader.
 type headWatch struct {
 	turn int64
 	done bool
+	max  int64 // bounds what is kept of a head; zero stands for maxWatchedHead
 	size int64 // of all that was read for heads
 
-	bodiless bool  // the request was a HEAD
-	expect   int64 // bytes of the body, or below zero where the head does not tell
-	got      int64 // bytes read beyond the head
-	buf      []byte
+	bodiless bool    // the request was a HEAD
+	expect   int64   // bytes of the body, or below zero where the head does not tell
+	end      bodyEnd // of the body
+	buf      []byte  // the head, where it comes in pieces
 }
 
 // framing is what was kept of the response to the request of a turn.
@@ -33,20 +35,24 @@ type framing struct {
 	fields []Field
 }
 
-// maxWatchedHead bounds what is kept of a head.
-const maxWatchedHead = 64 << 10
+// maxWatchedHead bounds what is kept of a head where nothing else does, and
+// maxKeptBuffer what is kept for the next one.
+const (
+	maxWatchedHead = 1 << 20
+	maxKeptBuffer  = 64 << 10
+)
 
-// take follows the response to the request of that turn. It returns its
+// take follows the response to the request of that turn, and returns how many
+// of the bytes are its own: what lies beyond answers nothing. It returns its
 // framing fields once its head is whole, where it has some that net/http
 // takes out. A head that one read brings whole is not copied.
-func (h *headWatch) take(turn int64, bodiless bool, b []byte) *framing {
-	// The buffer is kept from response to response.
+func (h *headWatch) take(turn int64, bodiless bool, b []byte) (f *framing, own int) {
 	if h.turn != turn {
-		*h = headWatch{turn: turn, buf: h.buf[:0], bodiless: bodiless, expect: -1}
+		// Both buffers are kept from response to response.
+		*h = headWatch{turn: turn, max: h.max, buf: h.buf[:0], bodiless: bodiless, expect: -1, end: bodyEnd{line: h.end.line[:0]}}
 	}
 	if h.done {
-		h.got += int64(len(b))
-		return nil
+		return nil, h.end.take(b)
 	}
 	h.size += int64(len(b))
 	head, seen := b, 0
@@ -61,26 +67,34 @@ func (h *headWatch) take(turn int64, bodiless bool, b []byte) *framing {
 		end := headEnd(head, seen)
 		if end < 0 {
 			h.buf = append(h.buf[:0], head...)
-			// Of a head beyond all measure nothing is known, as of a connection
-			// without a watch; [Conn.MaxHead] ends it.
-			h.done = len(h.buf) > maxWatchedHead
-			return nil
+			// Of a head beyond all measure nothing is known; [Conn.MaxHead] ends it.
+			h.done = int64(len(h.buf)) > cmp.Or(h.max, maxWatchedHead)
+			return nil, len(b)
 		}
 		// A 1xx is followed by the head of the response proper, maybe in the same
 		// read.
 		if !interim(head) {
 			h.done, h.size = true, 0
-			h.got = int64(len(head) - end)
-			return h.finish(head[:end])
+			f = h.finish(head[:end])
+			rest := head[end:]
+			if own = len(b) - len(rest) + h.end.take(rest); cap(h.buf) > maxKeptBuffer {
+				h.buf = nil
+			}
+			return f, own
 		}
 		head, seen = head[end:], 0
 	}
 }
 
+// unknown reports whether the head has come and nobody knows where the body
+// ends, but for the end of the connection.
+func (h *headWatch) unknown() bool { return h.done && h.end.state == endUnknown }
+
 // finish takes what a whole head says of its framing.
 func (h *headWatch) finish(head []byte) *framing {
 	s := scanHead(head)
 	h.expect = s.bodyLength(head, h.bodiless)
+	h.end.begin(h.expect, h.expect < 0 && s.chunked)
 	// The usual response, with one length or none, is told of by net/http as it
 	// was sent.
 	if s.others == 0 && s.lengths < 2 {
@@ -89,15 +103,12 @@ func (h *headWatch) finish(head []byte) *framing {
 	return &framing{turn: h.turn, fields: framingFields(head)}
 }
 
-// overrun reports whether more came than the response has: bytes that the
-// transport would take for the answer to the next request.
-func (h *headWatch) overrun() bool { return h.done && h.expect >= 0 && h.got > h.expect }
-
 // headScan is what a head says of its framing.
 type headScan struct {
 	lengths int   // in fields of Content-Length, or listed in one
 	length  int64 // of the first that is a number, or -1
 	coding  bool  // there is a Transfer-Encoding
+	chunked bool  // it is the one that there is
 	others  int   // fields of Transfer-Encoding and Connection
 }
 
@@ -116,6 +127,7 @@ func scanHead(head []byte) headScan {
 				s.length = int64(n)
 			}
 		case len("Transfer-Encoding"):
+			s.chunked = !s.coding && isName(bytes.TrimSpace(value), "chunked")
 			s.coding = true
 			s.others++
 		default:

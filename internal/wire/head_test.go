@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -32,6 +33,12 @@ var headSeeds = []string{
 	"\n\n",
 	"\n\n 1",
 	"",
+	"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n2;x=y\r\nok\r\n0 \r\nX: y\r\nZ: \r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+	"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y\n\nHTTP/1.1 200 OK\r\n\r\n",
+	"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0000000000000000\r\n\r\nmore",
+	"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nok",
+	"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+	"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\nx\n0\n\n",
 }
 
 // watched is what a headWatch made of a response.
@@ -40,10 +47,10 @@ type watched struct {
 	done      bool
 	size      int64
 	expect    int64
-	got       int64
-	overrun   bool
-	framings  int // times that it told of a framing
-	keptBytes int // of a head that is not whole
+	own       int  // bytes that are the response's
+	over      bool // all of it came
+	framings  int  // times that it told of a framing
+	keptBytes int  // of a head that is not whole
 }
 
 // watch has a headWatch follow a response that comes in pieces of the lengths
@@ -56,13 +63,15 @@ func watch(b []byte, bodiless bool, pieces []byte) watched {
 		if len(pieces) > 0 {
 			n = min(n, int(pieces[i%len(pieces)])+1)
 		}
-		if f := h.take(1, bodiless, b[:n:n]); f != nil {
+		f, own := h.take(1, bodiless, b[:n:n])
+		if f != nil {
 			w.framing = f
 			w.framings++
 		}
+		w.own += own
 		b = b[n:]
 	}
-	w.done, w.size, w.expect, w.got, w.overrun = h.done, h.size, h.expect, h.got, h.overrun()
+	w.done, w.size, w.expect, w.over = h.done, h.size, h.expect, h.end.state == endOver
 	if !h.done {
 		w.keptBytes = len(h.buf)
 	}
@@ -78,13 +87,50 @@ func FuzzHeadWatch(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte, bodiless bool, pieces []byte) {
 		if len(b) >= maxWatchedHead {
-			return // Only what a single read brings is looked at whole.
+			return // only what a single read brings is looked at whole
 		}
 		whole := watch(b, bodiless, nil)
 		require.Equal(t, whole, watch(b, bodiless, pieces))
 		require.LessOrEqual(t, whole.framings, 1)
 		agreeOnLength(t, b, bodiless, whole)
+		agreeOnEnd(t, b, bodiless, whole)
 	})
+}
+
+// agreeOnEnd: net/http makes the same of the response without what lies beyond
+// it, and reads it to its last byte.
+func agreeOnEnd(t *testing.T, b []byte, bodiless bool, w watched) {
+	t.Helper()
+	read := func(b []byte) (body string, trailer http.Header, left int, err error) {
+		req := &http.Request{Method: http.MethodGet}
+		if bodiless {
+			req.Method = http.MethodHead
+		}
+		r := bufio.NewReaderSize(bytes.NewReader(b), max(len(b), 16))
+		resp, err := http.ReadResponse(r, req)
+		for err == nil && resp.StatusCode/100 == 1 && resp.StatusCode != http.StatusSwitchingProtocols {
+			resp, err = http.ReadResponse(r, req)
+		}
+		if err != nil {
+			return "", nil, 0, err
+		}
+		if resp.ProtoMajor == 1 && resp.ProtoMinor == 0 && w.expect < 0 {
+			return "", nil, 0, io.ErrNoProgress // a coding that this version does not have: nobody takes it
+		}
+		all, err := io.ReadAll(resp.Body)
+		return string(all), resp.Trailer, r.Buffered(), err
+	}
+	body, trailer, _, err := read(b)
+	if err != nil {
+		return
+	}
+	ownBody, ownTrailer, left, err := read(b[:w.own])
+	require.NoError(t, err)
+	require.Equal(t, body, ownBody)
+	require.Equal(t, trailer, ownTrailer)
+	if w.over {
+		require.Zero(t, left)
+	}
 }
 
 // agreeOnLength compares what is expected of a body with what net/http says of
@@ -133,36 +179,36 @@ func TestHeadWatch(t *testing.T) {
 		response string
 		bodiless bool
 		expect   int64
-		overrun  bool
+		beyond   int     // bytes that answer nothing
 		fields   []Field // in order, as sent
 	}{
-		{"one length", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", false, 2, false, nil},
-		{"more than that", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP", false, 2, true, nil},
-		{"none", "HTTP/1.1 200 OK\r\n\r\nok", false, -1, false, nil},
-		{"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", true, 0, false, nil},
-		{"HEAD with a body", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", true, 0, true, nil},
+		{"one length", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", false, 2, 0, nil},
+		{"more than that", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP", false, 2, 4, nil},
+		{"none", "HTTP/1.1 200 OK\r\n\r\nok", false, -1, 0, nil},
+		{"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", true, 0, 0, nil},
+		{"HEAD with a body", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", true, 0, 2, nil},
 		{
-			"two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nCONTENT-length:3\r\n\r\nok", false, 2, false,
+			"two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nCONTENT-length:3\r\n\r\nok", false, 2, 0,
 			[]Field{{"Content-Length", "2"}, {"CONTENT-length", "3"}},
 		},
 		{
-			"chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n", false, -1, false,
+			"chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n", false, -1, 0,
 			[]Field{{"Transfer-Encoding", "chunked"}, {"Content-Length", "2"}},
 		},
-		{"coding of HTTP/1.0", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\nok", false, -1, false, []Field{{"Transfer-Encoding", "chunked"}, {"Content-Length", "2"}}},
+		{"coding of HTTP/1.0", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\nok", false, -1, 0, []Field{{"Transfer-Encoding", "chunked"}, {"Content-Length", "2"}}},
 		{
-			"folded", "HTTP/1.1 200 OK\r\nContent-Length: \r\n\t2\r\nConnection: a,\r\n  b\r\nX: 1\r\n Content-Length: 3\r\n\r\nok", false, 2, false,
+			"folded", "HTTP/1.1 200 OK\r\nContent-Length: \r\n\t2\r\nConnection: a,\r\n  b\r\nX: 1\r\n Content-Length: 3\r\n\r\nok", false, 2, 0,
 			[]Field{{"Content-Length", "2"}, {"Connection", "a, b"}},
 		},
-		{"status behind two blanks", "HTTP/1.1  204 No Content\r\n\r\nx", false, 0, true, nil},
-		{"interim behind two blanks", "HTTP/1.1  100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", false, 2, false, nil},
+		{"status behind two blanks", "HTTP/1.1  204 No Content\r\n\r\nx", false, 0, 1, nil},
+		{"interim behind two blanks", "HTTP/1.1  100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", false, 2, 0, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got := watch([]byte(tt.response), tt.bodiless, nil)
 			assert.True(t, got.done)
 			assert.Equal(t, tt.expect, got.expect)
-			assert.Equal(t, tt.overrun, got.overrun)
+			assert.Equal(t, len(tt.response)-tt.beyond, got.own)
 			assert.Equal(t, tt.fields, fieldsOf(got.framing))
 		})
 	}
@@ -184,7 +230,7 @@ func BenchmarkHeadWatch(b *testing.B) {
 					h.take(turn, false, rest[:n])
 					rest = rest[n:]
 				}
-				if h.expect != 2 || h.overrun() {
+				if h.expect != 2 || h.end.state != endOver {
 					b.Fatal("the length was missed")
 				}
 			}
