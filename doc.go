@@ -38,11 +38,20 @@
 //
 // # Errors
 //
-// Every error is an [*Error] of one of the kinds [ErrConnection],
-// [ErrReadTimeout] and so on, to be told by [errors.Is]; the kinds have the
-// parents that the exceptions of Requests have. Its cause can be told too. A
-// status of 400 and more is no error but for [Response.RaiseForStatus], and
-// for the generic helpers [Decode] and [GetJSON].
+// A call that fails, in preparing, sending or reading, gives an [*Error] of one
+// of the kinds [ErrConnection], [ErrReadTimeout] and so on, to be told by
+// [errors.Is]; the kinds have the parents that the exceptions of Requests have,
+// with [ErrRequest] above them all. Its cause can be told too. There are three
+// exceptions, of types of their own, to be taken by [errors.As]:
+//
+//   - A status of 400 and more is no error but for [Response.RaiseForStatus],
+//     and for the generic helpers [Decode], [GetJSON] and their kin: a
+//     [*HTTPError], which is an [ErrHTTP] and an [ErrRequest].
+//   - The methods of a [CookieJar] give a [*CookieError], which is an
+//     [ErrNoCookie], [ErrCookieConflict] or [ErrBadCookie] and no [ErrRequest],
+//     and with files the system's error.
+//   - The error of a [Hook] ends the call and is returned as it is, unless it
+//     is the context's.
 //
 // # Differences from Requests
 //

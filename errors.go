@@ -13,7 +13,7 @@ import (
 
 // The kinds of errors, one for each exception of Requests, with the same
 // parents: errors.Is(err, ErrConnection) holds for an [ErrProxy], an [ErrSSL]
-// and an [ErrConnectTimeout] too. Every error of this package is an
+// and an [ErrConnectTimeout] too. Every [*Error] and every [*HTTPError] is an
 // [ErrRequest].
 var (
 	// ErrRequest is the root, RequestException in Requests.
@@ -96,11 +96,12 @@ func (k *errorKind) Is(target error) bool {
 	return false
 }
 
-// Error is the error of every call that fails. Test for its kind with
+// Error is the error of every call that fails in preparing, sending or reading,
+// but for what a [Hook] returns. Test for its kind with
 // [errors.Is] and one of the Err variables, for its cause likewise
 // (context.Canceled, syscall.ECONNREFUSED, io.ErrUnexpectedEOF), and take
-// what it holds with [errors.As]. Its text holds no password, no header value
-// and no query.
+// what it holds with [errors.As]. Its text holds no password and no header value,
+// and a query only where it quotes a URL that is not valid.
 type Error struct {
 	// Op is the method, or the step that failed.
 	Op string
@@ -192,7 +193,8 @@ type HTTPError struct {
 }
 
 // Error returns the reference's text, such as
-// "404 Client Error: Not Found for url: http://a.test/".
+// "404 Client Error: Not Found for url: http://a.test/". The URL has its query,
+// and *** for user and password.
 func (e *HTTPError) Error() string { return e.text }
 
 // Is reports whether target is [ErrHTTP] or its parent.

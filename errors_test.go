@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"syscall"
 	"testing"
@@ -152,4 +153,61 @@ func TestInRequest(t *testing.T) {
 	none := asError(t, inRequest(nil, "prepare", errBoom))
 	assert.Equal(t, "prepare", none.Op)
 	assert.Nil(t, none.Request)
+}
+
+func TestWithoutQuoted(t *testing.T) {
+	tests := []struct{ text, want string }{
+		{`bad Content-Length "canary"`, `bad Content-Length "..."`},
+		{`http: got ["1" "canary\"canary\\"]`, `http: got ["..." "..."]`},
+		{`ErrCode=1, debug="canary", x`, `ErrCode=1, debug="...", x`},
+		{`""`, `"..."`},
+		{`no end "canary`, `no end "..."`},
+		{`no end "canary\`, `no end "..."`},
+		{`plain`, `plain`},
+		{``, ``},
+	}
+	for _, tt := range tests {
+		assert.Equal(t, tt.want, withoutQuoted(tt.text))
+	}
+
+	plain := errors.New("plain")
+	assert.Same(t, plain, unquoted(plain))
+	cause := fmt.Errorf(`bad line "canary": %w`, io.ErrUnexpectedEOF)
+	err := unquoted(cause)
+	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	assert.ErrorIs(t, err, cause)
+	assert.NotErrorIs(t, err, io.EOF)
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d"} {
+		assert.Equal(t, `bad line "...": unexpected EOF`, fmt.Sprintf(verb, err), verb)
+	}
+	assert.NoError(t, errors.Unwrap(err))
+}
+
+// What the methods of a jar and a hook return is no [*Error].
+func TestErrorsOfOwnTypes(t *testing.T) {
+	own := errors.New("own")
+	var jar CookieJar
+	_, none := jar.Get("a")
+	r := NewResponse(nil, 404, "Not Found", Headers{}, strings.NewReader(""))
+	_, decoded := Decode[any](r, nil)
+	_, hooked := runHooks(t.Context(), []Hook{func(context.Context, *Response) (*Response, error) { return nil, own }}, r)
+	tests := []struct {
+		name    string
+		err     error
+		kind    error
+		request bool // whether it is an ErrRequest
+	}{
+		{"status", r.RaiseForStatus(), ErrHTTP, true},
+		{"status of a generic helper", decoded, ErrHTTP, true},
+		{"cookie that is not there", none, ErrNoCookie, false},
+		{"cookie that cannot be stored", jar.SetValue("a;", "1"), ErrBadCookie, false},
+		{"file of cookies", jar.Load(t.TempDir() + "/none"), fs.ErrNotExist, false},
+		{"hook", hooked, own, false},
+	}
+	for _, tt := range tests {
+		assert.ErrorIs(t, tt.err, tt.kind, tt.name)
+		assert.Equal(t, tt.request, errors.Is(tt.err, ErrRequest), tt.name)
+		_, is := errors.AsType[*Error](tt.err)
+		assert.False(t, is, tt.name)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -188,6 +189,7 @@ func (t *trip) known(err error) *Error {
 // broken is the error of a connection that broke before the response's head
 // was whole.
 func (t *trip) broken(err error) *Error {
+	err = unquoted(err)
 	e := &Error{kind: ErrConnection, Err: err}
 	switch {
 	case isTLS(err):
@@ -246,6 +248,49 @@ type alsoError struct{ err, also error }
 // Error is that of the first: the other is there to be tested for.
 func (e alsoError) Error() string   { return e.err.Error() }
 func (e alsoError) Unwrap() []error { return []error{e.err, e.also} }
+
+// unquoted takes out of an error's text what it quotes. net/http, textproto and
+// HTTP/2 name the rule that a peer broke and quote what broke it: a status
+// line, a header line without its colon, a length, a coding, a trailer. That
+// may be a cookie, and goes into no log.
+func unquoted(err error) error {
+	if strings.Contains(err.Error(), `"`) {
+		return unquotedError{err}
+	}
+	return err
+}
+
+// unquotedError shows err without what it quotes. It is all that err is by
+// [errors.Is] and [errors.As], but does not unwrap to it: who prints a whole
+// chain of errors would print the text too.
+type unquotedError struct{ err error }
+
+func (e unquotedError) Error() string                 { return withoutQuoted(e.err.Error()) }
+func (e unquotedError) Format(f fmt.State, verb rune) { formatText(f, verb, e.Error()) }
+func (e unquotedError) Is(target error) bool          { return errors.Is(e.err, target) }
+func (e unquotedError) As(target any) bool            { return errors.As(e.err, target) }
+
+// withoutQuoted puts dots for what a text has in double quotes, as
+// [strconv.Quote] writes them.
+func withoutQuoted(s string) string {
+	var b strings.Builder
+	for {
+		before, rest, found := strings.Cut(s, `"`)
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		b.WriteString(`"..."`)
+		end := 0
+		for end < len(rest) && rest[end] != '"' {
+			if rest[end] == '\\' {
+				end++
+			}
+			end++
+		}
+		s = rest[min(end+1, len(rest)):]
+	}
+}
 
 // sourceFailure is the error of a body that could not be read.
 func sourceFailure(err error) *Error {
@@ -337,6 +382,7 @@ func isTLS(err error) bool {
 
 // bodyFailure is the error of a body that broke off.
 func (t *trip) bodyFailure(err error) error {
+	err = unquoted(err)
 	// In Requests this is ChunkedEncodingError whatever the framing was.
 	e := &Error{kind: ErrChunkedEncoding, Err: err}
 	if own := contextFailure(t.parent); own != nil {

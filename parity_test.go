@@ -23,6 +23,8 @@ const (
 	parityPage      = "docs/parity.md"
 	recordedCorpus  = "testdata/conformance"
 	recordedExclude = "deviations.json"
+	// parityDeviations is the head of the page's list of rules.
+	parityDeviations = "\n## What differs\n"
 )
 
 // TestParity holds docs/parity.md to what is there: each row once, and every
@@ -30,7 +32,9 @@ const (
 func TestParity(t *testing.T) {
 	page, err := os.ReadFile(parityPage)
 	require.NoError(t, err)
-	rows := parityRows(string(page))
+	behaviour, _, found := strings.Cut(string(page), parityDeviations)
+	require.True(t, found)
+	rows := parityRows(behaviour)
 
 	var statements, functions int
 	seen := map[string]bool{}
@@ -66,6 +70,39 @@ func TestParity(t *testing.T) {
 	}
 }
 
+// TestDifferencesAreTold holds the README to the recorded cases that differ on
+// purpose: no rule of theirs goes without words in its tables of differences.
+func TestDifferencesAreTold(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	_, told, _ := strings.Cut(string(readme), "\n## Differences from Requests\n")
+	told, _, found := strings.Cut(told, "\n## ")
+	require.True(t, found)
+	page, err := os.ReadFile(parityPage)
+	require.NoError(t, err)
+	_, list, _ := strings.Cut(string(page), parityDeviations)
+	words := map[string]string{}
+	for _, row := range parityRows(list) {
+		require.Len(t, row, 2)
+		assert.NotContains(t, words, row[0], "twice")
+		words[row[0]] = row[1]
+	}
+
+	data, err := os.ReadFile(filepath.Join(recordedCorpus, recordedExclude))
+	require.NoError(t, err)
+	var deviations map[string]struct{ Rule string }
+	require.NoError(t, json.Unmarshal(data, &deviations))
+	rules := map[string]bool{}
+	for name, d := range deviations {
+		rules[d.Rule] = true
+		assert.Contains(t, words, d.Rule, "the rule of %s", name)
+	}
+	for rule, text := range words {
+		assert.True(t, rules[rule], "no case differs by %s", rule)
+		assert.Contains(t, told, text, rule)
+	}
+}
+
 var (
 	testName = regexp.MustCompile("`((?:Test|Example|Fuzz)\\w*)`")
 	// saysWhyNot is what stands in the place of a test.
@@ -85,7 +122,7 @@ func parityRows(page string) [][]string {
 		for i := range cells {
 			cells[i] = strings.TrimSpace(cells[i])
 		}
-		if cells[0] != "#" && cells[0] != "in Requests" {
+		if cells[0] != "#" && cells[0] != "in Requests" && cells[0] != "rule" {
 			rows = append(rows, cells)
 		}
 	}

@@ -107,8 +107,9 @@ func (t *trip) checkResponse(resp *http.Response) error {
 	// section 5.1).
 	for i := range fields {
 		if name := fields[i].name; !isToken(name) {
-			return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response has a header name " +
-				quoteName(name) + " that is no token"}
+			// The name is not shown: it may be a line that has lost its colon, with
+			// the value in it.
+			return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response has a header name that is no token"}
 		}
 	}
 	// The limits are those of the adapter's own transport.

@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/textproto"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -387,6 +388,53 @@ func TestSecretsOfErrors(t *testing.T) {
 			var log bytes.Buffer
 			slog.New(slog.NewJSONHandler(&log, nil)).Error("failed", "err", err)
 			noCanary(t, "log record", hide(log.String()))
+		})
+	}
+}
+
+// What a peer's head or trailer broke is named, and the bytes that broke it
+// are not: a line that lost its colon may be a cookie.
+func TestSecretsOfHeads(t *testing.T) {
+	const secret = canaryCookie
+	tests := []struct {
+		name, raw string
+		want      string // in the text
+		protocol  bool   // whether the cause is a textproto.ProtocolError
+	}{
+		{"no status line", secret + "\r\n\r\n", "malformed HTTP response", false},
+		{"status", "HTTP/1.1 " + secret + "\r\n\r\n", "malformed HTTP status code", false},
+		{"short status", "HTTP/1.1 2 " + secret + "\r\n\r\n", "malformed HTTP status code", false},
+		{"version", "HTTP/" + secret + " 200 OK\r\n\r\n", "malformed HTTP version", false},
+		{"initial line", raw(" session="+secret, "", ""), "malformed MIME header initial line", true},
+		{"no colon", raw("Set-Cookie session="+secret, "", ""), "malformed MIME header: missing colon", true},
+		{"no colon, quoted", raw(`Set-Cookie session="\`+secret+`"; "`+secret, "", ""), "malformed MIME header: missing colon", true},
+		{"no colon before others", raw("Set-Cookie session="+secret, "Content-Length: 0", "", ""), "malformed MIME header: missing colon", true},
+		{"late colon", raw("Set-Cookie session="+secret+"; Expires=Thu, 01 Jan 1970 00:00:00 GMT", "", ""), "malformed MIME header line", true},
+		{"late colon after a word", raw("Set-Cookie "+secret+": x", "Content-Length: 0", "", ""), "header name that is no token", false},
+		{"no name", raw(": "+secret, "", ""), "malformed MIME header line", true},
+		{"control in a name", raw("Set-Cookie\x01"+secret+": x", "", ""), "malformed MIME header line", true},
+		{"length", raw("Content-Length: "+secret, "", ""), "bad Content-Length", false},
+		{"lengths", raw("Content-Length: 1", "Content-Length: "+secret, "", ""), "Content-Length", false},
+		{"coding", raw("Transfer-Encoding: "+secret, "", ""), "unsupported transfer encoding", false},
+		{"codings", raw("Transfer-Encoding: chunked", "Transfer-Encoding: "+secret, "", ""), "too many transfer encodings", false},
+		{"named trailer", raw("Transfer-Encoding: chunked", "Trailer: Content-Length, "+secret, "", ""), "bad trailer key", false},
+		{"trailer", raw("Transfer-Encoding: chunked", "", "1", "x", "0", "Set-Cookie session="+secret, "", ""), "malformed MIME header: missing colon", true},
+		{"chunk size", raw("Transfer-Encoding: chunked", "", secret, "x", "0", "", ""), "", false},
+		{"interim", "HTTP/1.1 103 Early Hints\r\nLink " + secret + "\r\n\r\n", "malformed MIME header: missing colon", true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newFaultSession(nil)
+			defer s.Close()
+			srv := testserver.NewFaults(t, testserver.Answer{Raw: tt.raw, OnEnd: testserver.Shut})
+			_, err := s.Get(t.Context(), srv.URL()+"/")
+			require.ErrorIs(t, err, requests.ErrRequest)
+			assert.ErrorContains(t, err, tt.want)
+			for _, text := range errorTexts(err) {
+				noCanary(t, "the error", text)
+			}
+			_, is := errors.AsType[textproto.ProtocolError](err)
+			assert.Equal(t, tt.protocol, is, "the cause: %v", err)
 		})
 	}
 }
