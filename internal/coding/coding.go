@@ -36,7 +36,7 @@ const (
 	// many more it may have for each decoded byte. A gzip member for each byte of a
 	// body has 21, a flush after each has 8; without the two a body that decodes to
 	// nothing, or to a byte now and then, would be read for ever.
-	barrenFloor = 8 << 20
+	barrenFloor = 4 << 20
 	barrenRatio = 32
 )
 
