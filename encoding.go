@@ -2,6 +2,7 @@ package requests
 
 import (
 	"bytes"
+	"unicode/utf8"
 
 	"github.com/seed-9ea40bd3/requests/internal/charset"
 )
@@ -14,7 +15,11 @@ func (r *Response) Text() string {
 	if len(b) == 0 {
 		return ""
 	}
-	label := r.Encoding
+	return decodeText(b, r.Encoding)
+}
+
+// decodeText decodes b by a label, or by a guess where that is empty.
+func decodeText(b []byte, label string) string {
 	if label == "" {
 		label = charset.Detect(b)
 	}
@@ -28,18 +33,21 @@ func (r *Response) Text() string {
 // ApparentEncoding returns the charset that the body's bytes suggest.
 func (r *Response) ApparentEncoding() string { return charset.Detect(r.Content()) }
 
-// jsonText returns the body as UTF-8 without a mark.
+// jsonText returns the body as UTF-8 without a mark. The UTF that its first
+// bytes suggest is it; but UTF-8, which is suggested by almost anything, only
+// where no encoding is known and the body is valid in it. Without an encoding,
+// what is left is what [Response.Text] makes of it.
 func jsonText(b []byte, encoding string) []byte {
-	label := encoding
+	label, valid := encoding, utf8.Valid(b)
 	// As in Requests: the bytes tell UTF-16 and UTF-32 for sure, and win over the
 	// header.
-	if guess := charset.JSONEncoding(b); guess != "" && guess != "utf-8" || label == "" {
+	switch guess := charset.JSONEncoding(b); {
+	case guess == "":
+	case guess != "utf-8", label == "" && valid:
 		label = guess
 	}
-	if label != "utf-8" {
-		if text, ok := charset.Decode(label, b); ok {
-			b = []byte(text)
-		}
+	if label != "utf-8" || !valid {
+		b = []byte(decodeText(b, label))
 	}
 	return bytes.TrimPrefix(b, []byte("\ufeff"))
 }

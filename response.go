@@ -206,7 +206,8 @@ func (r *Response) Partial() []byte {
 }
 
 // JSON decodes the body into v with [encoding/json]. UTF-8, 16 and 32 are
-// told apart, with a byte order mark or without. A body that is no JSON is an
+// told apart, with a byte order mark or without; a body that is in none of them
+// is decoded as by [Response.Text]. A body that is no JSON is an
 // [ErrJSONDecode]; the cause is the decoder's.
 func (r *Response) JSON(v any) error {
 	b, err := r.ReadAll()

@@ -217,6 +217,48 @@ func TestJSONOfResponse(t *testing.T) {
 	}
 }
 
+// TestJSONOfEncodings reads JSON that is in no UTF, or not in the one it seems
+// to be in.
+func TestJSONOfEncodings(t *testing.T) {
+	tests := []struct {
+		name     string
+		encoding string // As the header or the caller has it; empty: not known.
+		body     string
+		want     string // The value of "a"; empty: no JSON.
+	}{
+		{"windows-1251", "", "{\"a\":\"\xcf\xf0\xe8\xe2\xe5\xf2, \xec\xe8\xf0! \xca\xe0\xea \xe4\xe5\xeb\xe0?\"}", "Привет, мир! Как дела?"},
+		{"shift_jis", "", "{\"a\":\"\x83e\x83X\x83g\x82\xcc\x83f\x81[\x83^\x82\xc5\x82\xb7\x81B\"}", "テストのデータです。"},
+		{"windows-1252", "", "{\"a\":\"Il \xe9tait une fois un \xe9l\xe8ve tr\xe8s f\xe2ch\xe9\"}", "Il était une fois un élève très fâché"},
+		{"shift_jis told", "shift_jis", "{\"a\":\"\x82\xa0\"}", "あ"},
+		{"told, and wrong", "utf-8", "{\"a\":\"\xcf\xf0\xe8\"}", "\uFFFD\uFFFD\uFFFD"},
+		{"told, and cut", "utf-8", "{\"a\":\"\xe4\xbd\"}", "\uFFFD"},
+		{"told, not known", "klingon", "{\"a\":\"\xc3\xa9\"}", "é"},
+		{"told, not known, cut", "klingon", "{\"a\":\"\xe4\xbd\"}", "\uFFFD"},
+		{"told, utf-8 read as ascii", "ascii", "{\"a\":\"\xc3\xa9\"}", "\uFFFD\uFFFD"},
+		{"utf-8 with U+FFFD", "", "{\"a\":\"\uFFFDx\"}", "\uFFFDx"},
+		{"utf-16 with U+FFFD", "", "{\x00\"\x00a\x00\"\x00:\x00\"\x00\xfd\xffx\x00\"\x00}\x00", "\uFFFDx"},
+		{"utf-16 of Japanese", "", "{\x00\"\x00a\x00\"\x00:\x00\"\x00\xe5\x65\x2c\x67\x9e\x8a\"\x00}\x00", "日本語"},
+		{"two NULs that are no utf-16", "", "{\x00\x00\"a\":1}", ""},
+		{"one NUL", "", "{\"\x00\":\"a\"}", ""},
+		{"windows-1251, no JSON", "", "\xcf\xf0\xe8\xe2\xe5\xf2, \xec\xe8\xf0!", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := given(nil, tt.body)
+			r.Encoding = tt.encoding
+			var v struct{ A string }
+			err := r.JSON(&v)
+			if tt.want == "" {
+				require.ErrorIs(t, err, ErrJSONDecode)
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, v.A)
+			assert.Equal(t, tt.body, string(r.Content()), "the bytes stay")
+		})
+	}
+}
+
 func TestLinks(t *testing.T) {
 	h := NewHeaders("Link", `<http://a.test/2>; rel="next"; title=x`)
 	h.Add("Link", `</last>; rel=last, </plain>`)

@@ -14,7 +14,8 @@ import (
 //   - a charset that the beginning of an HTML or XML text declares, if it is
 //     known and the whole text is valid in it,
 //   - the shift sequences of ISO-2022-JP, ISO-2022-KR and HZ,
-//   - the NULs of UTF-16 and UTF-32 without a mark,
+//   - the NULs of UTF-16 and UTF-32 without a mark, and for UTF-16 the control
+//     characters that its bytes would be in any other encoding,
 //   - ASCII ("ascii") and UTF-8 ("utf-8", also for no bytes at all),
 //   - the language and encoding that make the bytes most probable.
 //
@@ -34,13 +35,17 @@ func Detect(b []byte) string {
 	switch {
 	case len(b) == 0:
 		return "utf-8"
-	case isASCII(b):
+	case isASCII(b) && controls(b)*mostControls < len(b):
 		return "ascii"
 	case validUTF8(b):
 		return "utf-8"
 	}
 	return reported(mostProbable(b))
 }
+
+// mostControls is the part of a text, as its reciprocal, that control characters
+// are not in what is called ASCII. It leaves room for fields parted by them.
+const mostControls = 6
 
 // reported spells a name as Requests reports it.
 func reported(name string) string {
@@ -109,54 +114,4 @@ func shifted(b []byte) string {
 		return "" // An error, or nothing but ASCII.
 	}
 	return name
-}
-
-// unmarked finds UTF-32 and UTF-16 without a byte order mark by their NULs: a
-// text in ASCII letters, blanks and digits has them at every second byte, or
-// at three of four.
-func unmarked(b []byte) string {
-	// Enough to tell, and a bound on the time.
-	const most = 1 << 16
-	head := b[:min(len(b), most)]
-	if len(head) < 4 || bytes.IndexByte(head, 0) < 0 {
-		return ""
-	}
-	name := wideName(nulsOf(head), len(head), len(b)%4 == 0)
-	if name == "" {
-		return ""
-	}
-	// Whole groups of four, so that no unit is cut. One error in a hundred
-	// bytes of the text is too many.
-	if text, _ := Decode(name, head[:len(head)&^3]); strings.Count(text, replacement) > len(text)/100 {
-		return ""
-	}
-	return name
-}
-
-// nulsOf counts the NULs at each place of a group of four bytes.
-func nulsOf(b []byte) (nul [4]int) {
-	for i, c := range b {
-		if c == 0 {
-			nul[i%4]++
-		}
-	}
-	return nul
-}
-
-// wideName returns the encoding that so many NULs among n bytes speak for, or
-// "". Only a text of whole groups of four bytes is UTF-32.
-func wideName(nul [4]int, n int, groups bool) string {
-	quarter := n / 4
-	even, odd := nul[0]+nul[2], nul[1]+nul[3]
-	switch {
-	case groups && nul[2] == quarter && nul[3] == quarter:
-		return "utf-32-le"
-	case groups && nul[0] == quarter && nul[1] == quarter:
-		return "utf-32-be"
-	case odd > 10*even && odd*20 > n:
-		return "utf-16-le"
-	case even > 10*odd && even*20 > n:
-		return "utf-16-be"
-	}
-	return ""
 }

@@ -1,6 +1,7 @@
 package charset
 
 import (
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/japanese"
+	"golang.org/x/text/encoding/unicode"
 )
 
 // samples reads the texts of testdata/charset: a language's own encodings, and
@@ -52,8 +54,13 @@ func encoderOf(t testing.TB, label string) *encoding.Encoder {
 	t.Helper()
 	name, ok := canonical(label)
 	mustEqual(t, true, ok, label)
-	if name == "iso-2022-jp" {
+	switch name {
+	case "iso-2022-jp":
 		return japanese.ISO2022JP.NewEncoder()
+	case "utf-16-le":
+		return unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM).NewEncoder()
+	case "utf-16-be":
+		return unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM).NewEncoder()
 	}
 	if m := charmapOf(name); m != nil {
 		return m.NewEncoder()
@@ -90,6 +97,55 @@ func TestDetectLanguages(t *testing.T) {
 	}
 }
 
+// TestDetectWide reads UTF-16 without a mark, in either byte order: the samples,
+// and writing that detection has no model of.
+func TestDetectWide(t *testing.T) {
+	texts := map[string]string{
+		"hi":           "कल शाम हम समुद्र के किनारे टहलने गए। मछुआरे अपने जाल समेट रहे थे और बच्चे रेत पर खेल रहे थे। फिर हमने चाय पी और घर लौट आए।",
+		"hy":           "Երեկ երեկոյան մենք գնացինք զբոսնելու ծովի ափին։ Ձկնորսները հավաքում էին ցանցերը, իսկ երեխաները խաղում էին ավազի վրա։",
+		"ka":           "გუშინ საღამოს ზღვის ნაპირზე წავედით. მეთევზეები ბადეებს აგროვებდნენ, ბავშვები კი ქვიშაზე თამაშობდნენ. მერე ჩაი დავლიეთ.",
+		"addresses":    "東京都千代田区丸の内一丁目一番一号大阪府大阪市北区梅田三丁目一番一号愛知県名古屋市中村区名駅一丁目一番四号福岡県福岡市博多区博多駅中央街一番一号札幌市北区北六条西四丁目三番一号仙台市青葉区中央一丁目一番一号",
+		"no blanks":    "道可道非常道名可名非常名無名天地之始有名萬物之母故常無欲以觀其妙常有欲以觀其徼此兩者同出而異名同謂之玄玄之又玄眾妙之門天下皆知美之為美斯惡已皆知善之為善斯不善已故有無相生難易相成長短相形高下相傾音聲相和",
+		"JSON":         `{"id": 12, "氏名": "山田太郎", "住所": "東京都新宿区西新宿二丁目八番一号", "備考": "電話は午後にお願いします", "札": ["顧客", "重要", "継続", "至急", "確認済み"], "担当": "佐藤花子"}`,
+		"two halves":   strings.Repeat("😀 😁😂🤣 ", 30),
+		"a long table": strings.Repeat("姓名,年龄,城市\n张三,28,北京\n李四,35,上海\n", 400),
+	}
+	for lang, s := range samples(t) {
+		texts[lang] = s[1]
+		paragraphs := strings.Split(strings.TrimSpace(s[1]), "\n")
+		texts[lang+", second paragraph first"] = paragraphs[1] + "\n" + paragraphs[0]
+	}
+	for _, label := range []string{"utf_16_le", "utf_16_be"} {
+		for name, text := range texts {
+			for _, size := range []int{200, 500, 1000, 100_000} {
+				b, want := prefix(t, label, text, size)
+				got := Detect(b)
+				mustEqual(t, label, got, name, size)
+				text, _ := Decode(got, b)
+				mustEqual(t, want, text, name, size)
+			}
+		}
+	}
+}
+
+// TestDetectNarrow cuts pieces out of the samples in encodings of bytes, at any
+// byte: none may be taken for UTF-16 or 32.
+func TestDetectNarrow(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // The same pieces each time.
+	for lang, s := range samples(t) {
+		for label := range strings.FieldsSeq(s[0]) {
+			b, err := encoderOf(t, label).Bytes([]byte(s[1]))
+			mustDo(t, err, label)
+			for range 300 {
+				size := 40 + rng.IntN(min(len(b)-40, 500))
+				start := rng.IntN(len(b) - size + 1)
+				got := unmarked(b[start : start+size])
+				mustEqual(t, "", got, lang, label, start, size)
+			}
+		}
+	}
+}
+
 func TestDetectRules(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -109,6 +165,14 @@ func TestDetectRules(t *testing.T) {
 		{"utf-32 without a mark", "h\x00\x00\x00i\x00\x00\x00", "utf_32_le"},
 		{"utf-32 without a mark, big-endian", "\x00\x00\x00h\x00\x00\x00i", "utf_32_be"},
 		{"one NUL is no utf-16", "hello\x00there, how are you", "ascii"},
+		{"utf-16 of few characters", "\x2D\x4E\x87\x65\x0C\xFF \x00\x2D\x4E\xFD\x56\x02\x30", "utf_16_le"},
+		{"utf-16 with a byte too many", "\x0E\x2A\x0E\x27\x0E\x31\x0E\x2A\x0E\x14\x0E\x35\x0E\x04\x0E\x23\x0E\x31\x0E\x1A\n", "utf_16_be"},
+		{"NULs of both byte orders", "\x00N\x00B\x4E\x00\x6B\x21", "utf_16_be"},
+		{"names that NULs part", "src/a.go\x00src/b.go\x00README.md\x00docs/x.txt\x00Makefile\x00", "ascii"},
+		{"fields that controls part", "8=FIX.4.2\x019=178\x0135=8\x0149=PHLX\x0156=PERS\x0111=ATOM\x0120=3\x01150=E\x01", "ascii"},
+		{"controls are no ascii", "\x01\x02\x03\x04plain text follows", "utf-8"},
+		{"controls in utf-8", "caf\xC3\xA9\x1Fd\xC3\xA9j\xC3\xA0\x1Fvu\x1F", "utf-8"},
+		{"controls in koi8-r", "\xF0\xD2\xC9\xD7\xC5\xD4\x1F\xCB\xC1\xCB \xC4\xC5\xCC\xC1\x1F\xC8\xCF\xD2\xCF\xDB\xCF\x1F", "KOI8-R"},
 		{"iso-2022-jp", "\x1B$BF|K\\8l\x1B(B", "ISO-2022-JP"},
 		{"iso-2022-kr", "\x1B$)C\n\x0E0!3*\x0F\n", "ISO-2022-KR"},
 		{"hz", "~{VPND~}", "hz"},
@@ -154,7 +218,7 @@ func TestDetectLong(t *testing.T) {
 }
 
 func FuzzDetect(f *testing.F) {
-	for _, s := range []string{"", "abc", "\xFF\xFEa", "caf\xE9 \xE0 la", "\x1B$B", "<meta charset=>", "<script>\xE9", "~{~}", "<?xml encoding="} {
+	for _, s := range []string{"", "abc", "\xFF\xFEa", "caf\xE9 \xE0 la", "\x1B$B", "<meta charset=>", "<script>\xE9", "~{~}", "<?xml encoding=", "\x00\x30\xD8\x01", "\x0E\x2A\x0E\x27", "\x2D\x4E\x02\x30"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

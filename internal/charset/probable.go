@@ -8,10 +8,15 @@ import (
 // mostProbable returns the encoding that, with the language that goes with it
 // best, makes the bytes of b most probable.
 func mostProbable(b []byte) string {
-	s := sample(b)
-	// Languages share encodings; each is decoded once.
+	name, _ := likeliest(sample(b))
+	return name
+}
+
+// likeliest is [mostProbable] for a sample; score is the logarithm of the
+// probability.
+func likeliest(s []byte) (best string, score float32) {
 	texts := make(map[string][]rune)
-	best, bestScore := "windows-1252", float32(-1e30)
+	best, score = "windows-1252", float32(leastScore)
 	for _, l := range languages() {
 		for i, name := range l.encodings {
 			text, ok := texts[name]
@@ -22,14 +27,16 @@ func mostProbable(b []byte) string {
 				text = []rune(string(out))
 				texts[name] = text
 			}
-			score := l.score(text) - encodingPrior(i)
-			if score > bestScore {
-				best, bestScore = name, score
+			if p := l.score(text) - encodingPrior(i); p > score {
+				best, score = name, p
 			}
 		}
 	}
-	return best
+	return best, score
 }
+
+// leastScore is below the score of any sample.
+const leastScore = -1e30
 
 // encodingPrior is what an encoding of a language loses for being less usual.
 func encodingPrior(rank int) float32 { return 2 * float32(rank) }
@@ -116,6 +123,9 @@ func (l *language) scoreEast(text []rune) float32 {
 		switch {
 		case r < utf8.RuneSelf:
 			p := float32(eastASCII)
+			if isControl(r) {
+				p = l.single[kindControl]
+			}
 			switch {
 			case prev < utf8.RuneSelf:
 				p *= asciiPart
