@@ -72,10 +72,9 @@ func maybeSent(r *Response, err error) bool {
 // settled is the outcome of the last attempt under a verdict.
 func settled(r *Response, err error, verdict retryVerdict, state *retryState) (*Response, error) {
 	if err != nil {
-		var e *Error
 		// MaxRetryError in urllib3 keeps its reason: the error is what the last
 		// attempt made it, and one of the policy as well.
-		if errors.As(err, &e) {
+		if e, ok := errors.AsType[*Error](err); ok {
 			e.attempts = state.attempts()
 			if e.extra == nil {
 				e.extra = verdict.kind

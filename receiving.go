@@ -87,18 +87,8 @@ func (t *trip) restoreLengths(r *Response) {
 // checkResponse takes the head, and refuses one with a field that is none,
 // which others on the way may have read otherwise.
 func (t *trip) checkResponse(resp *http.Response) error {
-	switch {
-	// net/http believes a status line of "HTTP/2.0", and with it other rules of
-	// framing.
-	case t.conn != nil && resp.ProtoMajor != 1:
-		return &Error{kind: ErrConnection, reason: "server answered HTTP/1.1 with another protocol"}
-	// An answer that was there before the request is another one's.
-	case t.conn != nil && !t.conn.Answered(t.turn):
-		return &Error{kind: ErrConnection, Err: wire.ErrUnasked}
-	case resp.StatusCode < 100 || resp.StatusCode > 999: // "+20" is a number to net/http, "1000" to HTTP/2
-		return &Error{kind: ErrConnection, reason: "response has no status of three digits"}
-	case resp.ProtoMajor == 1 && resp.ProtoMinor == 0 && t.conn != nil && t.conn.HasCoding(t.turn):
-		return &Error{kind: ErrConnection, extra: ErrChunkedEncoding, reason: "response of HTTP/1.0 has a transfer coding"}
+	if err := t.checkStatusLine(resp); err != nil {
+		return err
 	}
 	t.resp.Headers = appendHeaders(t.room[:0], resp.Header)
 	fields := t.resp.Headers.fields
@@ -124,6 +114,25 @@ func (t *trip) checkResponse(resp *http.Response) error {
 	if limit := cmp.Or(t.transport.adapter.MaxHeaderFields, defaultMaxHeaderFields); len(fields) > limit {
 		return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response has more than " +
 			itoa(int64(limit)) + " header fields"}
+	}
+	return nil
+}
+
+// checkStatusLine refuses a response that is none to this request, or that
+// others would frame otherwise.
+func (t *trip) checkStatusLine(resp *http.Response) error {
+	switch {
+	// net/http believes a status line of "HTTP/2.0", and with it other rules of
+	// framing.
+	case t.conn != nil && resp.ProtoMajor != 1:
+		return &Error{kind: ErrConnection, reason: "server answered HTTP/1.1 with another protocol"}
+	// An answer that was there before the request is another one's.
+	case t.conn != nil && !t.conn.Answered(t.turn):
+		return &Error{kind: ErrConnection, Err: wire.ErrUnasked}
+	case resp.StatusCode < 100 || resp.StatusCode > 999: // "+20" is a number to net/http, "1000" to HTTP/2
+		return &Error{kind: ErrConnection, reason: "response has no status of three digits"}
+	case resp.ProtoMajor == 1 && resp.ProtoMinor == 0 && t.conn != nil && t.conn.HasCoding(t.turn):
+		return &Error{kind: ErrConnection, extra: ErrChunkedEncoding, reason: "response of HTTP/1.0 has a transfer coding"}
 	}
 	return nil
 }

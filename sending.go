@@ -78,16 +78,7 @@ func (t *trip) AppendHead(b []byte) []byte {
 	b = append(b, " HTTP/1.1\r\n"...)
 	// The order of RFC 9110, section 7.2, which would have Host first.
 	if !p.Headers.Has("Host") {
-		b = append(b, "Host: "...)
-		switch {
-		case t.forwarded():
-			b = append(b, p.target.ProxyHostHeader()...)
-		case t.tunnels():
-			b = p.target.AppendTunnelHostHeader(b)
-		default:
-			b = p.target.AppendHostHeader(b)
-		}
-		b = append(b, "\r\n"...)
+		b = t.appendHost(b)
 	}
 	if !p.Headers.Has("Content-Length") && !p.Headers.Has("Transfer-Encoding") {
 		b = t.appendFraming(b)
@@ -119,6 +110,20 @@ func (t *trip) AppendHead(b []byte) []byte {
 	}
 	if proxyAuth != "" {
 		b = appendField(b, "Proxy-Authorization", proxyAuth)
+	}
+	return append(b, "\r\n"...)
+}
+
+// appendHost names the host of the URL, in the form for the way there.
+func (t *trip) appendHost(b []byte) []byte {
+	b = append(b, "Host: "...)
+	switch {
+	case t.forwarded():
+		b = append(b, t.p.target.ProxyHostHeader()...)
+	case t.tunnels():
+		b = t.p.target.AppendTunnelHostHeader(b)
+	default:
+		b = t.p.target.AppendHostHeader(b)
 	}
 	return append(b, "\r\n"...)
 }

@@ -363,33 +363,9 @@ func (c *Conn) Read(b []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(b)
 	if n > 0 {
-		turn := c.turn.Load()
-		// Bytes that answer nothing would be taken for the answer to the next
-		// request: response splitting, or a server that is out of step.
-		if c.unasked(turn) {
-			c.dead.Store(true)
-			return 0, ErrUnasked
-		}
-		c.read.Add(int64(n))
-		c.chunks.follow(turn, c.track.Load())
-		c.heads.max = c.MaxHead
-		f, own := c.heads.take(turn, c.bodiless.Load(), b[:n])
-		if f != nil {
-			c.framing.Store(f)
-		}
-		// What lies beyond the response must not be taken for the next one: it is
-		// dropped, and the connection serves no other request. So does one whose
-		// end nobody knows.
-		if own < n || c.heads.unknown() {
-			c.retired.Store(true)
-		}
-		if own == 0 {
-			c.dead.Store(true)
-			return 0, ErrUnasked
-		}
-		n = own
-		if c.MaxHead > 0 && c.heads.size > c.MaxHead {
-			return 0, ErrHeadTooLarge
+		var bad error
+		if n, bad = c.follow(b[:n]); bad != nil {
+			return 0, bad
 		}
 	}
 	// Without its closing alert an attacker on the way may have cut it (RFC 8446,
@@ -398,17 +374,54 @@ func (c *Conn) Read(b []byte) (int, error) {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
-		if err != io.EOF && !errors.Is(err, net.ErrClosed) {
-			c.cause.CompareAndSwap(nil, &err)
-		}
-		c.dead.Store(true)
-		c.over.Store(err == io.EOF)
-		if turn := c.turn.Load(); err == io.EOF && c.answering(turn) {
-			c.eof.Store(turn)
-		}
-		c.end()
+		c.readFailed(err)
 	}
 	return c.chunks.hold(b[:n], err)
+}
+
+// follow takes what was read, and returns how much of it is the response's.
+func (c *Conn) follow(b []byte) (own int, err error) {
+	turn := c.turn.Load()
+	// Bytes that answer nothing would be taken for the answer to the next
+	// request: response splitting, or a server that is out of step.
+	if c.unasked(turn) {
+		c.dead.Store(true)
+		return 0, ErrUnasked
+	}
+	c.read.Add(int64(len(b)))
+	c.chunks.follow(turn, c.track.Load())
+	c.heads.max = c.MaxHead
+	f, own := c.heads.take(turn, c.bodiless.Load(), b)
+	if f != nil {
+		c.framing.Store(f)
+	}
+	// What lies beyond the response must not be taken for the next one: it is
+	// dropped, and the connection serves no other request. So does one whose end
+	// nobody knows.
+	if own < len(b) || c.heads.unknown() {
+		c.retired.Store(true)
+	}
+	switch {
+	case own == 0:
+		c.dead.Store(true)
+		return 0, ErrUnasked
+	case c.MaxHead > 0 && c.heads.size > c.MaxHead:
+		return 0, ErrHeadTooLarge
+	}
+	return own, nil
+}
+
+// readFailed notes how the reading ended.
+func (c *Conn) readFailed(err error) {
+	if err != io.EOF && !errors.Is(err, net.ErrClosed) {
+		c.cause.CompareAndSwap(nil, &err)
+	}
+	c.dead.Store(true)
+	c.over.Store(err == io.EOF)
+	if turn := c.turn.Load(); err == io.EOF && c.answering(turn) {
+		c.eof.Store(turn)
+	}
+	c.end()
 }
 
 // unasked reports whether what is read now answers no request: the last
