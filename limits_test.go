@@ -169,10 +169,10 @@ func TestLimitOfBarrenBodies(t *testing.T) {
 			"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s", len(body), body), opts...)
 	}
 	for _, opts := range [][]requests.Option{nil, {requests.MaxBody(10)}} {
-		r, err := send(1<<20, opts...)
+		r, err := send(4<<20, opts...)
 		require.NoError(t, err)
 		assert.Empty(t, r.Text())
-		_, err = send(1<<20+1, opts...)
+		_, err = send(4<<20+1, opts...)
 		require.ErrorIs(t, err, requests.ErrContentDecoding)
 		require.ErrorIs(t, err, coding.ErrBarren)
 	}
