@@ -54,7 +54,7 @@ func stripsAuth(from, to uri.URL) bool {
 }
 
 // redirected returns the request that follows a redirect, without cookies and
-// without credentials and a Host that are not for its target.
+// without credentials that are not for its target.
 func redirected(p *PreparedRequest, status int, to uri.URL) *PreparedRequest {
 	next := p.Copy()
 	next.setTarget(to)
@@ -75,9 +75,6 @@ func redirected(p *PreparedRequest, status int, to uri.URL) *PreparedRequest {
 	next.digest = digestTurn{}
 	if stripsAuth(p.target, to) {
 		next.Headers.Del("Authorization")
-		// It names what is meant at the server that the caller's URL leads to; another
-		// one would take the request for that host's.
-		next.Headers.Del("Host")
 		next.Headers.dropBound()
 	}
 	return next

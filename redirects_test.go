@@ -107,35 +107,6 @@ func TestRedirected(t *testing.T) {
 	}
 }
 
-// A Host header is for the server that the caller's URL leads to, and goes to no
-// other one.
-func TestRedirectHost(t *testing.T) {
-	for _, tt := range []struct{ from, to, want string }{
-		{"http://a.test/", "/b", "own.test"},
-		{"http://a.test/", "http://a.test/b", "own.test"},
-		{"http://a.test/", "https://a.test/b", "own.test"},
-		{"http://a.test/", "http://b.test/", ""},
-		{"http://a.test/", "https://b.test/", ""},
-		{"http://a.test/", "http://own.test/", ""},
-		{"http://a.test/", "http://a.test:8080/", ""},
-		{"https://a.test/", "http://a.test/", ""},
-	} {
-		for _, opts := range [][]Option{{Header("Host", "own.test")}, {SecretHeader("host", "own.test")}} {
-			var hosts []string
-			s := cannedSession(t, func(_ context.Context, p *PreparedRequest, _ Settings) (*Response, error) {
-				hosts = append(hosts, p.Headers.Get("Host"))
-				if len(hosts) == 2 {
-					return NewResponse(p, 200, "OK", Headers{}, strings.NewReader("end")), nil
-				}
-				return NewResponse(p, 307, "Moved", NewHeaders("Location", tt.to), strings.NewReader("moved")), nil
-			})
-			_, err := s.Get(t.Context(), tt.from, opts...)
-			require.NoError(t, err)
-			assert.Equal(t, []string{"own.test", tt.want}, hosts, "%s to %s", tt.from, tt.to)
-		}
-	}
-}
-
 // hop is a request as it arrived in a chain.
 func hop(p *PreparedRequest) string {
 	return strings.TrimSpace(p.Method + " " + p.URL + " " + p.Headers.Get("Authorization"))
