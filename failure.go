@@ -305,7 +305,7 @@ func (t *trip) maybeSent(err error) bool {
 	var dial *dialError
 	switch {
 	// An earlier connection took bytes of it, whatever became of this one.
-	case errors.Is(err, errTooManyResends), t.resends > 0:
+	case errors.Is(err, errTooManyResends), t.resends > 0, t.conn != nil && t.sentBytes():
 		return true
 	// No connection was there to write to, or none was given the request.
 	case errors.As(err, &dial), errors.Is(err, wire.ErrStale), t.armed.Load() == 0:

@@ -168,8 +168,13 @@ func (t *trip) heedKeepAlive(resp *http.Response) {
 		for param := range strings.SplitSeq(value, ",") {
 			name, text, _ := strings.Cut(strings.TrimSpace(param), "=")
 			// A number of more than 24 bits, over half a year, is left out.
-			if n, err := strconv.ParseUint(text, 10, 24); err == nil && strings.EqualFold(name, "timeout") {
-				t.conn.ExpireIdle(max(time.Duration(n)*time.Second, 1)) // zero is at once
+			n, err := strconv.ParseUint(text, 10, 24)
+			switch {
+			case err != nil || !strings.EqualFold(name, "timeout"):
+			case n == 0:
+				t.conn.Retire() // it closes at once
+			default:
+				t.conn.ExpireIdle(time.Duration(n) * time.Second)
 			}
 		}
 	}
