@@ -109,6 +109,11 @@ func (t *trip) failure(err error) error {
 			e.sends++
 		}
 	}
+	// What a stream alone has come to is the server's answer.
+	if t.shared != nil && t.shared.broken.Load() {
+		e.silent = true
+		e.sends++
+	}
 	return e
 }
 

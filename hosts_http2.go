@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,12 +19,24 @@ type sharedConn struct {
 	// The rest but for noticed is guarded by the lock of [hostPools].
 	pool     *hostPool // nil until HTTP/2 was agreed
 	users    int       // requests that were given the connection and are not done
+	used     bool      // a request was given the connection
 	answered bool      // a request had its response
 	retired  bool      // to be closed when nobody uses it
 	ending   bool      // being closed
 
 	noticed chan struct{} // closed when net/http has put the connection away
 	once    sync.Once
+
+	broken atomic.Bool // a read has failed: nobody is answered any more
+}
+
+// Read notes the end of the connection.
+func (c *sharedConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if err != nil {
+		c.broken.Store(true)
+	}
+	return n, err
 }
 
 // addShared keeps track of a connection of HTTP/2 until it is closed.
@@ -52,6 +65,7 @@ func (c *sharedConn) acquire(ctx context.Context) bool {
 	h.mu.Lock()
 	if !c.ending {
 		c.users++
+		c.used = true
 		retired := c.joinLocked()
 		h.mu.Unlock()
 		retire(retired)
@@ -100,6 +114,25 @@ func (c *sharedConn) endsLocked() bool {
 	}
 	c.ending = true
 	return true
+}
+
+// closeUnused closes the connections of HTTP/2 that nobody uses. net/http leaves
+// one alone on which a failed request has not been put away yet.
+func (h *hostPools) closeUnused() {
+	var unused []*sharedConn
+	h.mu.Lock()
+	for e := h.order.Front(); e != nil; e = e.Next() {
+		for conn := range e.Value.(*hostPool).conns {
+			if c, ok := conn.(*sharedConn); ok && c.used && c.users == 0 && !c.ending {
+				c.ending = true
+				unused = append(unused, c)
+			}
+		}
+	}
+	h.mu.Unlock()
+	for _, c := range unused {
+		c.end()
+	}
 }
 
 // endGrace is how long net/http has to put a connection away by itself.

@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-9ea40bd3/requests/internal/testserver"
 )
 
 // http2Server counts the connections that were made to it, and those that are
@@ -178,4 +180,27 @@ func TestSharedConn(t *testing.T) {
 	assert.False(t, a.acquire(t.Context()), "once net/http has put it away")
 	require.NoError(t, a.Close())
 	assert.Empty(t, h.byHost["b"].Value.(*hostPool).conns)
+}
+
+// A request that a kept connection of HTTP/2 takes to its grave goes out once
+// more if that does no harm, as over HTTP/1.1.
+func TestLostOnHTTP2(t *testing.T) {
+	for method, want := range map[string]int{"GET": 3, "PUT": 3, "POST": 2} {
+		t.Run(method, func(t *testing.T) {
+			ca := testserver.NewCA(t)
+			srv := testserver.NewFaults2(t, serverConfig(ca.Leaf("127.0.0.1")),
+				testserver.Answer2{}, testserver.Answer2{OnRequest: testserver.Effect2{Shut: true}}, testserver.Answer2{})
+			s := tlsSession(t, new(HTTPAdapter), Settings{Verify: TLSVerify{Roots: ca.Pool()}})
+			_, err := s.Get(t.Context(), srv.URL())
+			require.NoError(t, err)
+			_, err = s.Do(t.Context(), method, srv.URL(), BodyText("abc"))
+			if method == "POST" {
+				require.ErrorIs(t, err, ErrConnection)
+				assert.True(t, asError(t, err).MaybeSent)
+			} else {
+				require.NoError(t, err)
+			}
+			assert.Len(t, srv.Ledger(), want)
+		})
+	}
 }

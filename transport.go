@@ -73,7 +73,10 @@ func (t *transport) offersHTTP2() bool { return !t.adapter.DisableHTTP2 && !t.ro
 
 // close closes what is idle. Requests under way go on, and net/http closes their
 // connections when they have served.
-func (t *transport) close() { t.http.CloseIdleConnections() }
+func (t *transport) close() {
+	t.http.CloseIdleConnections()
+	t.hosts.closeUnused()
+}
 
 // dialStage is where the making of a connection failed.
 type dialStage uint8
