@@ -103,7 +103,11 @@ func (t roundTripper) prepare(req *http.Request, from *Response) (*PreparedReque
 	if err != nil {
 		return nil, err
 	}
-	p.addCookies(req.Header["Cookie"])
+	// net/http takes a Cookie header along to subdomains and other ports.
+	cookies := req.Header["Cookie"]
+	if from == nil || !stripsAuth(from.base().target, p.target) || !slices.Equal(cookies, req.Response.Request.Header["Cookie"]) {
+		p.addCookies(cookies)
+	}
 	if len(req.Trailer) > 0 && p.Body.Len() < 0 {
 		p.Body.trailer = req.Trailer
 		p.Headers.Set("Trailer", strings.Join(slices.Sorted(maps.Keys(req.Trailer)), ", "))

@@ -280,6 +280,21 @@ func TestHTTPClientKeepsSecrets(t *testing.T) {
 	}
 }
 
+// A Cookie header of the request's stays with its origin too, though net/http
+// takes it along to another port.
+func TestRoundTripKeepsCookieHeader(t *testing.T) {
+	seen := ""
+	second := loopServer(t, func(_ http.ResponseWriter, r *http.Request) { seen = r.Header.Get("Cookie") })
+	first := loopServer(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, second, http.StatusFound) })
+	req, err := http.NewRequestWithContext(t.Context(), "GET", first, nil)
+	require.NoError(t, err)
+	req.Header.Set("Cookie", "sid=secret")
+	resp, err := (&http.Client{Transport: loopSession(t).RoundTripper()}).Do(req)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	assert.Empty(t, seen)
+}
+
 // roundTripFunc is a RoundTrip over a session.
 type roundTripFunc func(s *Session, req *http.Request) (*http.Response, error)
 
