@@ -258,17 +258,6 @@ func testKeepAliveHint(t *testing.T) {
 		require.NoError(t, s.Close())
 		assert.Empty(t, srv.Settle(2*time.Second))
 	})
-	synctest.Test(t, func(t *testing.T) {
-		now := testserver.Answer{Header: []string{"Keep-Alive: timeout=0"}}
-		srv, s := pipeSession(t, now, now)
-		for want := 1; want <= 2; want++ {
-			require.NoError(t, plainGet(t.Context(), s, srv.URL()))
-			assert.Equal(t, want, srv.Accepted(), "zero is at once")
-			time.Sleep(time.Millisecond)
-		}
-		require.NoError(t, s.Close())
-		assert.Empty(t, srv.Settle(2*time.Second))
-	})
 }
 
 func testPoolLimit(t *testing.T) {
