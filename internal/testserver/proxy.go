@@ -113,9 +113,11 @@ func (l *listener) join(a net.Conn, fromA io.Reader, b net.Conn) {
 	wg.Wait()
 }
 
-// pass copies from src to dst, and then ends dst's direction.
+// pass copies from src to dst, and then ends dst's direction. It hides what
+// else the two can do: from socket to socket io.Copy would splice through pipes
+// that package net keeps for later, and [Watch] would find them left.
 func pass(dst net.Conn, src io.Reader) {
-	_, err := io.Copy(dst, src)
+	_, err := io.Copy(struct{ io.Writer }{dst}, struct{ io.Reader }{src})
 	half, ok := dst.(interface{ CloseWrite() error })
 	if err == nil && ok {
 		_ = half.CloseWrite()

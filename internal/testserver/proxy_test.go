@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -318,6 +319,25 @@ func TestProxiesLeaveNothing(t *testing.T) {
 		<-asked
 	})
 	goleak.VerifyNone(t, before)
+}
+
+// TestTunnelLeavesNoPipe has a tunnel pass bytes on without the pipes that
+// package net keeps after splicing, which a [Watch] would take for left.
+func TestTunnelLeavesNoPipe(t *testing.T) {
+	target := listen(t, func(conn net.Conn) {
+		io.WriteString(conn, strings.Repeat("x", 1<<16))
+	}).ln.Addr().String()
+	runtime.GC() // gives back what other tests left in package net
+	runtime.GC()
+	before := descriptors()
+	web := (&HTTPProxy{Hosts: Hosts{"a.test:80": target}}).Start(t)
+	conn, err := tunnel.Connect(t.Context(), dial(t, web.Addr()), "a.test:80", nil, tunnel.Limits{})
+	require.NoError(t, err)
+	_, err = io.ReadFull(conn, make([]byte, 1<<16))
+	require.NoError(t, err)
+	for _, to := range beyond(descriptors(), before) {
+		assert.NotContains(t, to, "pipe:")
+	}
 }
 
 // TestLateConnection is accepted just after the end.
