@@ -23,7 +23,7 @@ var roomLevels = [][]string{
 		"netrc_unix", "nonce", "home_unix", "home_windows", "json", "proxy", "retry", "tls", "tlsbundle", "upload", "watchdog",
 	},
 	{
-		"auth", "digest", "guard", "hooks", "lines", "option", "options", "prepared", "proxyauth", "redirects", "request",
+		"auth", "chunks", "digest", "guard", "hooks", "lines", "option", "options", "prepared", "proxyauth", "redirects", "request",
 		"response", "stream",
 	},
 	{"adapter", "attempts", "exchange", "failure", "hosts", "hosts_http2", "receiving", "sending", "tlsfiles", "transport"},
