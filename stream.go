@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -133,7 +134,8 @@ func readAll(b *body, r *Response, expect int) ([]byte, error) {
 }
 
 // readGrowing collects a body in pooled buffers, and joins them once: what is
-// read costs its own size, and no more.
+// read costs its own size, and no more. When enough of a coded body has come to
+// tell how large it will be, the rest goes to its place at once.
 func readGrowing(b *body, r *Response) ([]byte, error) {
 	pieces := []*[]byte{getBuffer()}
 	defer func() {
@@ -147,25 +149,68 @@ func readGrowing(b *body, r *Response) ([]byte, error) {
 		m, err := b.step(r, last[n:])
 		n += m
 		if err != nil {
-			return join(pieces, n), eofIsNil(err)
+			return join(nil, pieces, n), eofIsNil(err)
 		}
-		if n == len(last) {
-			pieces, n = append(pieces, getBuffer()), 0
+		if n < len(last) {
+			continue
+		}
+		if len(pieces) == enoughToTell {
+			if room := b.foresee(); room > 0 {
+				return readForeseen(b, r, join(make([]byte, 0, room), pieces, n))
+			}
+		}
+		pieces, n = append(pieces, getBuffer()), 0
+	}
+}
+
+// enoughToTell is after how many buffers the size of a coded body is foreseen.
+const enoughToTell = 4
+
+// foresee returns how much room a coded body will take, with some to spare, by
+// how it went so far; zero where that cannot be told, or is more than the word
+// of a Content-Length is worth.
+func (b *body) foresee() int {
+	if b.decoder == nil || b.length <= b.rawRead || b.rawRead <= 0 {
+		return 0
+	}
+	whole := float64(b.read64) / float64(b.rawRead) * float64(b.length)
+	room := whole + whole/16 + bufferSize
+	if limit := b.limits.body(); limit > 0 {
+		room = min(room, float64(limit)+1)
+	}
+	if room > maxExactBody {
+		return 0
+	}
+	return int(room)
+}
+
+// readForeseen reads the rest of a body behind what is in data, as long as its
+// room lasts.
+func readForeseen(b *body, r *Response, data []byte) ([]byte, error) {
+	for {
+		m, err := b.step(r, data[len(data):cap(data)])
+		data = data[:len(data)+m]
+		switch {
+		case err != nil && cap(data)-len(data) > len(data)/8:
+			return slices.Clone(data), eofIsNil(err)
+		case err != nil:
+			return data, eofIsNil(err)
+		case len(data) == cap(data):
+			rest, err := readGrowing(b, r)
+			return slices.Concat(data, rest), err
 		}
 	}
 }
 
-// join copies full pieces and n bytes of the last one into one.
-func join(pieces []*[]byte, n int) []byte {
-	total := (len(pieces)-1)*bufferSize + n
-	if total == 0 {
-		return nil
-	}
-	out := make([]byte, 0, total)
+// join appends full pieces and n bytes of the last one to data, in one
+// allocation at most.
+func join(data []byte, pieces []*[]byte, n int) []byte {
+	total := len(data) + (len(pieces)-1)*bufferSize + n
+	data = slices.Grow(data, total-len(data))
 	for _, piece := range pieces {
-		out = append(out, (*piece)[:min(total-len(out), bufferSize)]...)
+		data = append(data, (*piece)[:min(total-len(data), bufferSize)]...)
 	}
-	return out
+	return data
 }
 
 // eofIsNil is for those who have read to the end on purpose.
