@@ -79,9 +79,10 @@ func (b *body) load(r *Response) error {
 	if err := b.start(r); err != nil {
 		return b.fail(r, err)
 	}
-	// What came before an error is kept too, for [Response.Partial].
+	// What came before an error is kept too, for [Response.Partial]. Callers may
+	// append to it without being in one another's way.
 	data, err := readAll(b, r, b.expect())
-	b.data = data
+	b.data = slices.Clip(data)
 	if err != nil {
 		return b.err
 	}
@@ -130,13 +131,14 @@ func readAll(b *body, r *Response, expect int) ([]byte, error) {
 		_, err := b.step(r, one[:])
 		return data, eofIsNil(err)
 	}
-	return readGrowing(b, r)
+	return readGrowing(b, r, nil)
 }
 
 // readGrowing collects a body in pooled buffers, and joins them once: what is
 // read costs its own size, and no more. When enough of a coded body has come to
-// tell how large it will be, the rest goes to its place at once.
-func readGrowing(b *body, r *Response) ([]byte, error) {
+// tell how large it will be, the rest goes to its place at once. data is what
+// was read before, in vain foresight.
+func readGrowing(b *body, r *Response, data []byte) ([]byte, error) {
 	pieces := []*[]byte{getBuffer()}
 	defer func() {
 		for _, piece := range pieces {
@@ -149,12 +151,12 @@ func readGrowing(b *body, r *Response) ([]byte, error) {
 		m, err := b.step(r, last[n:])
 		n += m
 		if err != nil {
-			return join(nil, pieces, n), eofIsNil(err)
+			return join(data, pieces, n), eofIsNil(err)
 		}
 		if n < len(last) {
 			continue
 		}
-		if len(pieces) == enoughToTell {
+		if data == nil && len(pieces) == enoughToTell {
 			if room := b.foresee(); room > 0 {
 				return readForeseen(b, r, join(make([]byte, 0, room), pieces, n))
 			}
@@ -192,12 +194,11 @@ func readForeseen(b *body, r *Response, data []byte) ([]byte, error) {
 		data = data[:len(data)+m]
 		switch {
 		case err != nil && cap(data)-len(data) > len(data)/8:
-			return slices.Clone(data), eofIsNil(err)
+			return slices.Clone(data), eofIsNil(err) // too much to keep for nothing
 		case err != nil:
 			return data, eofIsNil(err)
 		case len(data) == cap(data):
-			rest, err := readGrowing(b, r)
-			return slices.Concat(data, rest), err
+			return readGrowing(b, r, data)
 		}
 	}
 }
@@ -206,7 +207,9 @@ func readForeseen(b *body, r *Response, data []byte) ([]byte, error) {
 // allocation at most.
 func join(data []byte, pieces []*[]byte, n int) []byte {
 	total := len(data) + (len(pieces)-1)*bufferSize + n
-	data = slices.Grow(data, total-len(data))
+	if cap(data) < total {
+		data = append(make([]byte, 0, total), data...)
+	}
 	for _, piece := range pieces {
 		data = append(data, (*piece)[:min(total-len(data), bufferSize)]...)
 	}
