@@ -382,7 +382,7 @@ func descriptors() int {
 
 func TestAdvisory55_NothingIsLeftBehind(t *testing.T) {
 	responses, handshakes := 2000, 300
-	if testing.Short() {
+	if testing.Short() || testserver.RaceDetector() {
 		responses, handshakes = 200, 30
 	}
 	w := newWorld(t)

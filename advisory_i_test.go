@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-9ea40bd3/requests"
+	"github.com/seed-9ea40bd3/requests/internal/testserver"
 )
 
 // codedAnswer is an answer with a body that was coded already, the codings
@@ -37,9 +38,13 @@ type smallBomb struct {
 	mib  uint64 // what reading a little of it may cost
 }
 
-// bombs are 64 MiB of zeros, made once, since making them takes long.
+// bombs are 64 MiB of zeros, or less under the race detector, made once since
+// making them takes long.
 var bombs = sync.OnceValue(func() map[string]smallBomb {
 	zeros := make([]byte, 64<<20)
+	if testserver.RaceDetector() {
+		zeros = zeros[:24<<20] // beyond what reading a little may cost
+	}
 	var br, zs bytes.Buffer
 	bw := brotli.NewWriterLevel(&br, 5)
 	zw, err := zstd.NewWriter(&zs, zstd.WithWindowSize(1<<20))
