@@ -3,7 +3,7 @@ GO       ?= go
 FUZZTIME ?= 5s
 LINTER    = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: help build test race lint fuzz bench cover examples
+.PHONY: help build test race lint fuzz bench microbench cover examples
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -23,7 +23,10 @@ lint: ## gofumpt, goimports, vet, staticcheck and more; see .golangci.yml
 fuzz: ## every fuzz target for FUZZTIME, 5s unless given, two at a time
 	@GO=$(GO) .ci/fuzz $(FUZZTIME)
 
-bench: ## the benchmarks of the packages
+bench: ## the library beside its peers: a table, bench/RESULTS.md and its chart, in half an hour
+	cd bench && $(GO) run .
+
+microbench: ## the benchmarks of the packages
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 cover: ## which statements the tests run; fails where that is not enough, see internal/coverage

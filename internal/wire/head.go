@@ -150,9 +150,12 @@ func (s headScan) bodyLength(head []byte, bodiless bool) int64 {
 	return s.length
 }
 
-// statusOf returns a head's first line from the status on. It may stand behind
+// statusOf returns what begins with a head's status. That may stand behind
 // several blanks, as net/http takes it.
 func statusOf(head []byte) []byte {
+	if rest, ok := bytes.CutPrefix(head, []byte("HTTP/1.1 ")); ok && len(rest) > 0 && rest[0] != ' ' {
+		return rest // as nearly always, and needs no search
+	}
 	line, _ := cutLine(head)
 	_, status, _ := bytes.Cut(line, []byte(" "))
 	return bytes.TrimLeft(status, " ")
