@@ -111,24 +111,35 @@ func (a *HTTPAdapter) Send(ctx context.Context, p *PreparedRequest, settings Set
 
 // send is Send for settings that stay as they are. The first try takes t.
 func (a *HTTPAdapter) send(ctx context.Context, p *PreparedRequest, settings *Settings, t *trip) (*Response, error) {
-	if err := p.resolveTarget(); err != nil {
+	if err := a.admit(p, settings, t); err != nil {
 		return nil, err
+	}
+	if a.MaxRetries == nil {
+		return a.once(ctx, t)
+	}
+	return a.retrying(ctx, t)
+}
+
+// admit refuses what cannot be sent, and gives t its way.
+func (a *HTTPAdapter) admit(p *PreparedRequest, settings *Settings, t *trip) error {
+	if err := p.resolveTarget(); err != nil {
+		return err
 	}
 	if err := checkSendable(p); err != nil {
-		return nil, err
+		return err
 	}
 	if err := settings.Cert.check(); err != nil {
-		return nil, err
+		return err
 	}
 	rt, err := a.route(p, settings)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	t.p, t.settings = p, settings
 	if a.Transport == nil {
 		t.transport = a.transport(&rt)
 	}
-	return a.retrying(ctx, t)
+	return nil
 }
 
 // once sends p once: again where a dead connection lost it, and where a proxy

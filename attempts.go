@@ -7,12 +7,9 @@ import (
 	"time"
 )
 
-// retrying sends p as often as the policy of retries allows. Waits end with
-// the context, and a body that cannot be sent again ends the tries.
+// retrying sends p as often as the adapter's policy allows. Waits end with the
+// context, and a body that cannot be sent again ends the tries.
 func (a *HTTPAdapter) retrying(ctx context.Context, t *trip) (*Response, error) {
-	if a.MaxRetries == nil {
-		return a.once(ctx, t)
-	}
 	p := t.p
 	if err := a.MaxRetries.check(); err != nil {
 		return nil, err

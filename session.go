@@ -411,13 +411,10 @@ func (c *chain) sendOn(ctx context.Context, adapter Adapter, p *PreparedRequest)
 	if own, ok := adapter.(*HTTPAdapter); ok {
 		r, err = own.send(ctx, p, &c.settings.Settings, c.newTrip())
 	} else {
-		r, err = adapter.Send(ctx, p, c.settings.Settings)
+		r, err = c.sendByCallers(ctx, adapter, p)
 	}
 	if err != nil {
 		return nil, inRequest(p, "send", err)
-	}
-	if r == nil {
-		return nil, inRequest(p, "send", &Error{kind: ErrConnection, reason: "adapter returned no response"})
 	}
 	// A clock may be too coarse to see a loopback exchange; zero would look as if
 	// nothing had been measured.
@@ -434,6 +431,15 @@ func (c *chain) sendOn(ctx context.Context, adapter Adapter, p *PreparedRequest)
 		return nil, err
 	}
 	return r, nil
+}
+
+// sendByCallers has an adapter of the caller's send p.
+func (c *chain) sendByCallers(ctx context.Context, adapter Adapter, p *PreparedRequest) (*Response, error) {
+	r, err := adapter.Send(ctx, p, c.settings.Settings)
+	if r == nil && err == nil {
+		err = &Error{kind: ErrConnection, reason: "adapter returned no response"}
+	}
+	return r, err
 }
 
 // respond asks the auth, then the hooks, and keeps the cookies.
