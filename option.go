@@ -63,7 +63,12 @@ func (s scope) String() string {
 
 // apply fills in the options and keeps the first error.
 func (r *Request) apply(opts []Option, at scope) {
-	for _, o := range opts {
+	for i := 0; i < len(opts); i++ {
+		o := opts[i]
+		if n := r.applyHeaders(opts[i:], at); n > 0 {
+			i += n - 1
+			continue
+		}
 		if o == nil {
 			r.fail(invalidOption("option is nil"))
 			continue
@@ -76,6 +81,28 @@ func (r *Request) apply(opts []Option, at scope) {
 			r.fail(err)
 		}
 	}
+}
+
+// applyHeaders fills in what headers there are at the front of many options, and
+// returns their number: one by one their cost would grow with its square.
+func (r *Request) applyHeaders(opts []Option, at scope) int {
+	if len(opts) < longList || at == scopeSend {
+		return 0
+	}
+	var fields []headerField
+	for _, o := range opts {
+		pair, ok := o.(*pairOption)
+		if !ok {
+			break
+		}
+		f, ok := pair.header()
+		if !ok {
+			break
+		}
+		fields = append(fields, f)
+	}
+	r.Headers.putAll(fields)
+	return len(fields)
 }
 
 // fail keeps the first error, for the call that can return it.
@@ -181,12 +208,9 @@ func (o *pairOption) fill(r *Request, omit bool) error {
 		o.addTo(&r.Params)
 	case pairForm:
 		o.addTo(&r.Form)
-	case pairHeader:
-		r.Headers.Set(o.key, o.value)
-	case pairHeaderBytes:
-		r.Headers.put(headerField{name: o.key, value: o.value, raw: true})
-	case pairSecret:
-		r.Headers.SetSecret(o.key, o.value)
+	case pairHeader, pairHeaderBytes, pairSecret:
+		f, _ := o.header()
+		r.Headers.put(f)
 	case pairCookie:
 		// No domain: like a cookie of the cookies argument in Requests, it goes to
 		// the host that the call is for.
@@ -195,6 +219,21 @@ func (o *pairOption) fill(r *Request, omit bool) error {
 		r.setProxy(o.key, o.value)
 	}
 	return nil
+}
+
+// header returns the field that the option sets, if it sets one.
+func (o *pairOption) header() (f headerField, ok bool) {
+	f = headerField{name: o.key, value: o.value}
+	switch o.kind {
+	case pairHeader:
+	case pairHeaderBytes:
+		f.raw = true
+	case pairSecret:
+		f.reach = reachOrigin
+	default:
+		return headerField{}, false
+	}
+	return f, true
 }
 
 // setProxy sets one proxy in a copy of the map, which may be shared.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net/http"
@@ -348,6 +349,42 @@ func TestOptionsWithoutSense(t *testing.T) {
 			assert.Contains(t, err.Error(), tt.text)
 		})
 	}
+}
+
+// Many options set what they set one by one: in a row, with others between, and
+// names told again.
+func TestManyHeaderOptions(t *testing.T) {
+	var opts []Option
+	for i := range 5 * longList {
+		name := fmt.Sprintf("X-%d", i%(3*longList))
+		switch i % 9 {
+		case 3:
+			opts = append(opts, HeaderBytes(name, []byte("bytes")))
+		case 5:
+			opts = append(opts, SecretHeader(strings.ToLower(name), "secret"))
+		case 7:
+			opts = append(opts, Header(name, fmt.Sprint(i)), Without(Header("X-1", "")), Param("p", "v"))
+		default:
+			opts = append(opts, Header(name, fmt.Sprint(i)))
+		}
+	}
+	for _, opts := range [][]Option{opts, opts[:longList-1], opts[:7], opts[6:40]} {
+		var at, one Request
+		at.apply(opts, scopeRequest)
+		for _, o := range opts {
+			one.apply([]Option{o}, scopeRequest)
+		}
+		require.NoError(t, errors.Join(at.err, one.err))
+		require.Len(t, at.Headers.fields, len(one.Headers.fields))
+		for i, f := range at.Headers.fields {
+			want := one.Headers.fields[i]
+			assert.Equal(t, []any{want.name, want.value, want.raw, want.omit, want.reach}, []any{f.name, f.value, f.raw, f.omit, f.reach})
+		}
+	}
+	var send Request
+	send.apply(opts, scopeSend)
+	require.ErrorIs(t, send.err, ErrInvalidOption)
+	assert.Zero(t, send.Headers.Len())
 }
 
 // The first error counts, and no later option hides it.
