@@ -1,29 +1,51 @@
 package charset
 
 import (
+	"iter"
 	"strings"
 	"sync"
 	"unicode/utf8"
-
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/htmlindex"
 )
 
 // labelIndex maps normalized labels to names. Its file has a line for each
 // encoding: its name, then its other labels in the form that normalize gives,
 // those that Python's registry knows.
 var labelIndex = sync.OnceValue(func() map[string]string {
-	index := make(map[string]string, 512)
-	for line := range strings.Lines(dataFile("labels.txt")) {
-		words := strings.Fields(line)
+	index := map[string]string{}
+	for name, labels := range indexLines("labels.txt") {
 		// A name is a label of itself.
-		index[normalize(words[0])] = words[0]
-		for _, w := range words[1:] {
-			index[w] = words[0]
+		index[normalize(name)] = name
+		for _, label := range labels {
+			index[label] = name
 		}
 	}
 	return index
 })
+
+// whatwgIndex maps labels of the Encoding Standard to names: those that
+// labelIndex has not, in lower case. Its names are known to Python, but for a
+// few that get a codec here all the same; the labels that browsers refuse to
+// decode are left out.
+var whatwgIndex = sync.OnceValue(func() map[string]string {
+	index := map[string]string{}
+	for name, labels := range indexLines("whatwg.txt") {
+		for _, label := range labels {
+			index[label] = name
+		}
+	}
+	return index
+})
+
+// indexLines yields the name and the labels of each line of a file.
+func indexLines(file string) iter.Seq2[string, []string] {
+	return func(yield func(string, []string) bool) {
+		for line := range strings.Lines(dataFile(file)) {
+			if words := strings.Fields(line); !yield(words[0], words[1:]) {
+				return
+			}
+		}
+	}
+}
 
 // canonical returns the name of the encoding that label stands for.
 func canonical(label string) (name string, ok bool) {
@@ -42,37 +64,7 @@ func canonical(label string) (name string, ok bool) {
 	if name, ok = index[strings.ReplaceAll(key, ".", "_")]; ok {
 		return name, true
 	}
-	return whatwg(label)
-}
-
-// whatwg returns the name for a label of the Encoding Standard. Its names
-// are known to Python, but for a few that get a codec here all the same.
-func whatwg(label string) (name string, ok bool) {
-	enc, err := htmlindex.Get(label)
-	if err != nil {
-		return "", false
-	}
-	standard, err := htmlindex.Name(enc)
-	// The replacement encoding has the labels that browsers refuse to decode, and
-	// gives no text.
-	if err != nil || enc == encoding.Replacement {
-		return "", false
-	}
-	switch standard {
-	case "windows-874":
-		return "cp874", true
-	case "iso-8859-8-i":
-		return "iso-8859-8", true
-	case "x-mac-cyrillic":
-		return "mac-cyrillic", true
-	case "x-user-defined":
-		return standard, true
-	case "shift_jis": // Labels such as windows-31j mean Microsoft's variant.
-		return "cp932", true
-	case "euc-kr":
-		return "cp949", true
-	}
-	name, ok = labelIndex()[normalize(standard)]
+	name, ok = whatwgIndex()[strings.ToLower(strings.TrimSpace(label))]
 	return name, ok
 }
 
