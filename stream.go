@@ -166,17 +166,20 @@ func readGrowing(b *body, r *Response, data []byte) ([]byte, error) {
 }
 
 // enoughToTell is after how many buffers the size of a coded body is foreseen.
-const enoughToTell = 4
+const enoughToTell = 8
+
+// readAhead is what a decoder has read and not decoded yet, on the average.
+const readAhead = 16 << 10
 
 // foresee returns how much room a coded body will take, with some to spare, by
 // how it went so far; zero where that cannot be told, or is more than the word
 // of a Content-Length is worth.
 func (b *body) foresee() int {
-	if b.decoder == nil || b.length <= b.rawRead || b.rawRead <= 0 {
+	if b.decoder == nil || b.length <= b.rawRead || b.rawRead <= readAhead {
 		return 0
 	}
-	whole := float64(b.read64) / float64(b.rawRead) * float64(b.length)
-	room := whole + whole/16 + bufferSize
+	whole := float64(b.read64) / float64(b.rawRead-readAhead) * float64(b.length)
+	room := whole + whole/32 + bufferSize
 	if limit := b.limits.body(); limit > 0 {
 		room = min(room, float64(limit)+1)
 	}
@@ -193,7 +196,7 @@ func readForeseen(b *body, r *Response, data []byte) ([]byte, error) {
 		m, err := b.step(r, data[len(data):cap(data)])
 		data = data[:len(data)+m]
 		switch {
-		case err != nil && cap(data)-len(data) > len(data)/8:
+		case err != nil && cap(data)-len(data) > len(data)/4:
 			return slices.Clone(data), eofIsNil(err) // too much to keep for nothing
 		case err != nil:
 			return data, eofIsNil(err)
