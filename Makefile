@@ -23,7 +23,7 @@ lint: ## gofumpt, goimports, vet, staticcheck and more; see .golangci.yml
 fuzz: ## every fuzz target for FUZZTIME, 5s unless given, two at a time
 	@GO=$(GO) .ci/fuzz $(FUZZTIME)
 
-bench: ## the library beside its peers: a table, bench/RESULTS.md and its chart, in half an hour
+bench: ## the library beside its peers: a table, bench/RESULTS.md and its chart, in four minutes
 	cd bench && $(GO) run .
 
 microbench: ## the benchmarks of the packages
