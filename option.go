@@ -61,13 +61,23 @@ func (s scope) String() string {
 	return "a request"
 }
 
-// apply fills in the options and keeps the first error.
+// apply fills in the options and keeps the first error. Of many options the
+// headers are put in together, before whatever else may touch them: one by one
+// their cost would grow with its square.
 func (r *Request) apply(opts []Option, at scope) {
-	for i := 0; i < len(opts); i++ {
-		o := opts[i]
-		if n := r.applyHeaders(opts[i:], at); n > 0 {
-			i += n - 1
-			continue
+	many := len(opts) >= longList && at != scopeSend
+	var fields []headerField
+	for _, o := range opts {
+		if many {
+			pair, ok := o.(*pairOption)
+			if f, isHeader := pair.header(); isHeader {
+				fields = append(fields, f)
+				continue
+			}
+			if !ok {
+				r.Headers.putAll(fields)
+				fields = fields[:0]
+			}
 		}
 		if o == nil {
 			r.fail(invalidOption("option is nil"))
@@ -81,28 +91,7 @@ func (r *Request) apply(opts []Option, at scope) {
 			r.fail(err)
 		}
 	}
-}
-
-// applyHeaders fills in what headers there are at the front of many options, and
-// returns their number: one by one their cost would grow with its square.
-func (r *Request) applyHeaders(opts []Option, at scope) int {
-	if len(opts) < longList || at == scopeSend {
-		return 0
-	}
-	var fields []headerField
-	for _, o := range opts {
-		pair, ok := o.(*pairOption)
-		if !ok {
-			break
-		}
-		f, ok := pair.header()
-		if !ok {
-			break
-		}
-		fields = append(fields, f)
-	}
 	r.Headers.putAll(fields)
-	return len(fields)
 }
 
 // fail keeps the first error, for the call that can return it.
@@ -221,8 +210,11 @@ func (o *pairOption) fill(r *Request, omit bool) error {
 	return nil
 }
 
-// header returns the field that the option sets, if it sets one.
+// header returns the field that the option sets, if it sets one; nil sets none.
 func (o *pairOption) header() (f headerField, ok bool) {
+	if o == nil {
+		return headerField{}, false
+	}
 	f = headerField{name: o.key, value: o.value}
 	switch o.kind {
 	case pairHeader:

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -368,7 +369,8 @@ func TestManyHeaderOptions(t *testing.T) {
 			opts = append(opts, Header(name, fmt.Sprint(i)))
 		}
 	}
-	for _, opts := range [][]Option{opts, opts[:longList-1], opts[:7], opts[6:40]} {
+	mixed := slices.Insert(slices.Clone(opts), longList, Option(Without(Header("X-2", ""))), Timeout(time.Second), Option(Form("f", "v")))
+	for _, opts := range [][]Option{opts, mixed, opts[:longList-1], opts[:7], opts[6:40]} {
 		var at, one Request
 		at.apply(opts, scopeRequest)
 		for _, o := range opts {

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,6 +19,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-9ea40bd3/requests/internal/testserver"
 )
 
 func gzipped(s string) []byte {
@@ -347,6 +350,31 @@ func TestForeseenBody(t *testing.T) {
 	_, err = get(text, 0, MaxBody(limit))
 	require.ErrorIs(t, err, ErrTooLarge)
 	assert.Len(t, errorResponse(t, err).Partial(), limit)
+}
+
+// What is foreseen is not collected in pieces first, which would cost the body's
+// size once more.
+func TestForeseenBodyIsReadOnce(t *testing.T) {
+	if testserver.RaceDetector() {
+		t.Skip("the race detector allocates for itself")
+	}
+	const size = 12 << 20
+	zipped := thinned(strings.Repeat("0123456789abcdef", size/16))
+	url := loopServer(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		w.Header().Set("Content-Length", fmt.Sprint(len(zipped)))
+		_, _ = w.Write(zipped)
+	})
+	s := loopSession(t)
+	var before, after runtime.MemStats
+	runtime.GC() // empties the pools, the second time for good
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	r, err := s.Get(t.Context(), url)
+	runtime.ReadMemStats(&after)
+	require.NoError(t, err)
+	assert.Len(t, r.Content(), size)
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(size+size/2))
 }
 
 // thinned is gzip that codes bytes and looks for no repetitions, so that the
