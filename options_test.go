@@ -369,7 +369,7 @@ func TestManyHeaderOptions(t *testing.T) {
 			opts = append(opts, Header(name, fmt.Sprint(i)))
 		}
 	}
-	mixed := slices.Insert(slices.Clone(opts), longList, Option(Without(Header("X-2", ""))), Timeout(time.Second), Option(Form("f", "v")))
+	mixed := slices.Insert(slices.Clone(opts), longList, Without(Header("X-2", "")), Timeout(time.Second), Form("f", "v"))
 	for _, opts := range [][]Option{opts, mixed, opts[:longList-1], opts[:7], opts[6:40]} {
 		var at, one Request
 		at.apply(opts, scopeRequest)
