@@ -38,9 +38,11 @@ type trip struct {
 	written int64        // by conn, before this request
 	read    int64        // from conn
 	armed   atomic.Int32 // how many connections were given the request
-	resends int16        // connections before conn that bytes of the request went out on
+	resends int8         // connections before conn that bytes of the request went out on
 	reused  bool         // conn served others before
 	holds   bool         // an unread response holds conn
+	loads   bool         // the body is read whatever comes, before the caller sees it
+	whole   *[]byte      // unread of a body that came with its head; nil where none was asked for so
 
 	upload *upload
 	watch  *watchdog
@@ -50,6 +52,7 @@ type trip struct {
 	req  http.Request
 	url  url.URL
 	body tripBody
+	with []byte // what whole points to first
 	resp Response
 	room [receivedFields]headerField // of resp, as long as they fit
 }
@@ -58,7 +61,9 @@ type trip struct {
 var errTooManyResends = errors.New("server closed the connection again")
 
 // another returns a new trip of the same request, on the same way.
-func (t *trip) another() *trip { return &trip{p: t.p, settings: t.settings, transport: t.transport} }
+func (t *trip) another() *trip {
+	return &trip{p: t.p, settings: t.settings, transport: t.transport, loads: t.loads}
+}
 
 // roundTrip sends the request once and returns the response with its body unread.
 func (a *HTTPAdapter) roundTrip(ctx context.Context, t *trip) (*Response, error) {
@@ -207,7 +212,7 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 		if t.transport == nil {
 			t.fillHeader()
 		}
-	} else if replayable(p) {
+	} else if p.Method != http.MethodGet && replayable(p) { // of a GET net/http knows it
 		req.Header = ourHeader.replayable
 	}
 	if p.Body.Len() != 0 {
@@ -395,6 +400,7 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	t.read, t.written = conn.Counts()
 	// From here on the connection writes our head in the place of net/http's.
 	conn.Arm(t, t.terms())
+	t.askWhole(conn)
 	// Once more is what RFC 9110, section 9.2.2, has in mind; a server that
 	// always closes would be asked for ever.
 	if t.resends > 1 {
@@ -402,6 +408,22 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	}
 	t.turn = conn.Turn()
 	t.watch.start()
+}
+
+// askWhole asks for the body of a response that comes whole, where nobody can see
+// that its connection is free before the body is read. Each connection has a place
+// of its own to put it: one that lost the request may still be read from.
+func (t *trip) askWhole(conn *wire.Conn) {
+	switch {
+	case !t.loads || t.upload != nil:
+		return
+	case t.whole == nil:
+		t.whole = &t.with
+	default:
+		t.whole = new([]byte)
+	}
+	// A body that is too long to be drained costs its connection.
+	conn.TakeWhole(t.whole, t.settings.Limits.drain())
 }
 
 // share notes that the request goes over a connection of HTTP/2.

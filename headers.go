@@ -157,9 +157,20 @@ func (h *Headers) Add(name, value string) {
 
 // Del removes all fields of that name.
 func (h *Headers) Del(name string) {
-	h.fields = slices.DeleteFunc(h.fields, func(f headerField) bool {
-		return equalFold(f.name, name)
-	})
+	for i := range h.fields {
+		if equalFold(h.fields[i].name, name) {
+			rest := slices.DeleteFunc(h.fields[i:], func(f headerField) bool { return equalFold(f.name, name) })
+			h.fields = h.fields[:i+len(rest)]
+			return
+		}
+	}
+}
+
+// restore puts back what a received field's value was.
+func (h *Headers) restore(name, value string) {
+	if i := h.index(name, 0); i >= 0 {
+		h.fields[i].value = value
+	}
 }
 
 // Omit marks name as one to be left out: when these headers are a request's,

@@ -451,7 +451,7 @@ func (s Settings) fill(r *Request, omit bool) error {
 		}
 		maps.Copy(proxies, s.Proxies)
 	}
-	r.Settings = mergeSettings(r.Settings, s)
+	r.Settings = mergeSettings(&r.Settings, &s)
 	r.Proxies, r.environment = proxies, s.environment
 	return nil
 }

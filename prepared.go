@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/seed-9ea40bd3/requests/internal/uri"
 )
 
@@ -97,7 +99,7 @@ func (p *PreparedRequest) prepareMethod(method string, exact bool) error {
 	if err := checkMethod(method); err != nil {
 		return err
 	}
-	if !exact {
+	if !exact && !isUsualMethod(method) {
 		method = strings.ToUpper(method)
 	}
 	p.Method = method
@@ -113,8 +115,18 @@ func (p *PreparedRequest) resolveMethod() error {
 	return checkMethod(p.Method)
 }
 
+// isUsualMethod reports whether a method is one that needs no look at its
+// letters.
+func isUsualMethod(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodHead, http.MethodDelete, http.MethodPatch:
+		return true
+	}
+	return false
+}
+
 func checkMethod(method string) error {
-	if !isToken(method) {
+	if !isUsualMethod(method) && !isToken(method) {
 		return invalidOption("method %s is no token", quoteName(method))
 	}
 	return nil
@@ -131,30 +143,33 @@ func isToken(s string) bool {
 }
 
 // isTokenByte reports whether c may stand in a token (RFC 9110, 5.6.2).
-func isTokenByte(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' ||
-		strings.IndexByte("!#$%&'*+.^_`|~", c) >= 0
-}
+func isTokenByte(c byte) bool { return httpguts.IsTokenRune(rune(c)) }
 
 // prepareURL adds the params to the URL and quotes what must be. A query that is
 // given as it is takes their place, as a string of params does in Requests.
 func (p *PreparedRequest) prepareURL(r *Request) error {
-	var room [16]uri.Param // on the stack: most requests have fewer
-	params := room[:0]
-	if r.Query == "" {
-		for _, f := range r.Params {
-			if !f.Omit {
-				params = append(params, uri.Param{Name: f.Name, Value: f.Value})
-			}
-		}
-	}
-	u, err := uri.Prepare(r.URL, params, r.Query)
+	u, err := r.prepareTarget()
 	if err != nil {
 		return urlError(err)
 	}
 	p.setTarget(u)
 	p.host = u.Host
 	return nil
+}
+
+// prepareTarget is prepareURL before anything is kept.
+func (r *Request) prepareTarget() (uri.URL, error) {
+	if len(r.Params) == 0 || r.Query != "" {
+		return uri.Prepare(r.URL, nil, r.Query)
+	}
+	var room [16]uri.Param // on the stack: most requests have fewer
+	params := room[:0]
+	for _, f := range r.Params {
+		if !f.Omit {
+			params = append(params, uri.Param{Name: f.Name, Value: f.Value})
+		}
+	}
+	return uri.Prepare(r.URL, params, "")
 }
 
 // setTarget keeps the parsed URL beside its text. As long as both agree the URL
@@ -333,7 +348,9 @@ func (p *PreparedRequest) prepareAuth(ctx context.Context, r *Request) error {
 // prepareHooks comes last, as in Requests: no hook sees a request that could not
 // be prepared, and those that the auth has added go first. The slice is p's own.
 func (p *PreparedRequest) prepareHooks(hooks, extra []Hook) {
-	p.Hooks = slices.Concat(p.Hooks, hooks, extra)
+	if len(hooks)+len(extra) > 0 {
+		p.Hooks = slices.Concat(p.Hooks, hooks, extra)
+	}
 }
 
 // showsAuth reports whether the auth is shown responses: not those of an origin

@@ -34,8 +34,12 @@ func (t *trip) response(resp *http.Response) *Response {
 	t.body.t, t.body.body = t, resp.Body
 	b := &r.body
 	b.raw, b.length, b.limits, b.trailer = &t.body, resp.ContentLength, &t.settings.Limits, &resp.Trailer
+	if t.cameWhole() {
+		b.length = int64(len(*t.whole))
+		r.Headers.restore("Content-Length", itoa(b.length))
+	}
 	// What such a response says of codings is about a body that is not there.
-	if !bodiless(t.p.Method, resp.StatusCode) {
+	if !bodiless(t.p.Method, resp.StatusCode) && r.Headers.Has("Content-Encoding") {
 		b.codings = resp.Header["Content-Encoding"]
 	}
 	// Without a body the connection may serve another request by now.
@@ -50,6 +54,10 @@ func (t *trip) response(resp *http.Response) *Response {
 	}
 	return r
 }
+
+// cameWhole reports whether the body came with the head. The names of its fields
+// are tokens then.
+func (t *trip) cameWhole() bool { return t.whole != nil && *t.whole != nil }
 
 // restoreFraming puts back the fields that net/http took out of the head.
 func (t *trip) restoreFraming(r *Response, resp *http.Response) {
@@ -96,7 +104,7 @@ func (t *trip) checkResponse(resp *http.Response) error {
 	// have read it as the field without, such as Content-Length (RFC 9112,
 	// section 5.1).
 	for i := range fields {
-		if name := fields[i].name; !isToken(name) {
+		if name := fields[i].name; !t.cameWhole() && !isToken(name) {
 			// The name is not shown: it may be a line that has lost its colon, with
 			// the value in it.
 			return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response has a header name that is no token"}
@@ -161,7 +169,7 @@ func checkHTTP2(header http.Header) error {
 // heedKeepAlive takes the server's word for how long it keeps an idle
 // connection.
 func (t *trip) heedKeepAlive(resp *http.Response) {
-	if t.conn == nil {
+	if t.conn == nil || !t.resp.Headers.Has("Keep-Alive") {
 		return
 	}
 	for _, value := range resp.Header["Keep-Alive"] {
@@ -212,7 +220,7 @@ func (t *trip) tlsState(resp *http.Response) *tls.ConnectionState {
 // kinds, and waiting for it is watched.
 type tripBody struct {
 	t    *trip
-	body io.ReadCloser // net/http's
+	body io.ReadCloser // net/http's; the trip's whole comes before it
 	err  error         // of every Read from now on
 }
 
@@ -221,6 +229,11 @@ type tripBody struct {
 func (b *tripBody) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
+	}
+	if whole := b.t.whole; whole != nil && len(*whole) > 0 {
+		n := copy(p, *whole)
+		*whole = (*whole)[n:]
+		return n, nil
 	}
 	b.t.watch.start()
 	n, err := b.body.Read(p)
@@ -248,13 +261,25 @@ func (b *tripBody) Close() error {
 	if b.err == nil {
 		b.err = &Error{kind: ErrStreamConsumed, reason: "response was closed"}
 		// Another turn means that the connection serves another request already.
-		if conn := b.t.conn; conn != nil && conn.Turn() == b.t.turn {
+		if conn := b.t.conn; conn != nil && conn.Turn() == b.t.turn && !b.t.cameWhole() {
 			conn.Retire() // an empty body that nobody read costs its connection, as any other
 		}
 	}
 	err := b.body.Close()
 	b.t.finish(nil)
 	return err
+}
+
+// takeWhole returns all of a body that came with its head, or nil where some of it
+// was read or it did not come so. It is the caller's to keep.
+func (b *tripBody) takeWhole(length int64) []byte {
+	whole := b.t.whole
+	if whole == nil || len(*whole) == 0 || int64(len(*whole)) != length {
+		return nil
+	}
+	data := *whole
+	*whole = data[len(data):]
+	return data
 }
 
 // abort ends a Read that is under way in another goroutine.

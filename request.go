@@ -227,28 +227,41 @@ func appendNamed(dst, src Fields, name string) Fields {
 
 // mergeSettings lays a call's settings over the session's. Proxies are merged
 // apart, since the environment stands between the two.
-func mergeSettings(session, call Settings) Settings {
-	return Settings{
-		Stream:         either(call.Stream, session.Stream),
-		AllowRedirects: either(call.AllowRedirects, session.AllowRedirects),
-		MaxRedirects:   either(call.MaxRedirects, session.MaxRedirects),
-		Timeouts: Timeouts{
-			Connect: either(call.Timeouts.Connect, session.Timeouts.Connect),
-			Read:    either(call.Timeouts.Read, session.Timeouts.Read),
-			Total:   either(call.Timeouts.Total, session.Timeouts.Total),
-		},
-		Verify:  eitherZero(call.Verify, session.Verify),
-		Cert:    eitherZero(call.Cert, session.Cert),
-		Proxies: call.Proxies,
-		Limits: Limits{
-			Body:      eitherZero(call.Limits.Body, session.Limits.Body),
-			Expansion: eitherZero(call.Limits.Expansion, session.Limits.Expansion),
-			Codings:   eitherZero(call.Limits.Codings, session.Limits.Codings),
-			Window:    eitherZero(call.Limits.Window, session.Limits.Window),
-			Drain:     eitherZero(call.Limits.Drain, session.Limits.Drain),
-		},
-		Guard:       either(call.Guard, session.Guard),
-		environment: call.environment,
+func mergeSettings(session, call *Settings) Settings {
+	out := *session
+	out.Proxies, out.environment = call.Proxies, call.environment
+	overlay(&out.Stream, call.Stream)
+	overlay(&out.AllowRedirects, call.AllowRedirects)
+	overlay(&out.MaxRedirects, call.MaxRedirects)
+	overlay(&out.Timeouts.Connect, call.Timeouts.Connect)
+	overlay(&out.Timeouts.Read, call.Timeouts.Read)
+	overlay(&out.Timeouts.Total, call.Timeouts.Total)
+	overlay(&out.Guard, call.Guard)
+	overlayValue(&out.Verify, &call.Verify)
+	overlayValue(&out.Cert, &call.Cert)
+	if call.Limits != (Limits{}) {
+		overlayValue(&out.Limits.Body, &call.Limits.Body)
+		overlayValue(&out.Limits.Expansion, &call.Limits.Expansion)
+		overlayValue(&out.Limits.Codings, &call.Limits.Codings)
+		overlayValue(&out.Limits.Window, &call.Limits.Window)
+		overlayValue(&out.Limits.Drain, &call.Limits.Drain)
+	}
+	return out
+}
+
+// overlay sets what dst points to, if p is set: nil is unset, and what it points
+// to may be zero.
+func overlay[T any](dst **T, p *T) {
+	if p != nil {
+		*dst = p
+	}
+}
+
+// overlayValue is overlay for values whose zero is unset.
+func overlayValue[T comparable](dst, v *T) {
+	var zero T
+	if *v != zero {
+		*dst = *v
 	}
 }
 
@@ -256,15 +269,6 @@ func mergeSettings(session, call Settings) Settings {
 // zero.
 func either[T any](first, second *T) *T {
 	if first != nil {
-		return first
-	}
-	return second
-}
-
-// eitherZero is either for values whose zero is unset.
-func eitherZero[T comparable](first, second T) T {
-	var zero T
-	if first != zero {
 		return first
 	}
 	return second
@@ -280,16 +284,28 @@ func valueOr[T any](p *T, def T) T {
 
 // check refuses timeouts and limits that have no sense.
 func (s *Settings) check() error {
-	for _, t := range [...]struct {
-		name string
-		d    *time.Duration
-	}{{"connect", s.Timeouts.Connect}, {"read", s.Timeouts.Read}, {"total", s.Timeouts.Total}} {
-		if t.d != nil && *t.d < 0 {
-			return invalidOption("%s timeout %v is below zero; zero waits for ever", t.name, *t.d)
+	if s.Timeouts != (Timeouts{}) {
+		if err := s.Timeouts.check(); err != nil {
+			return err
 		}
 	}
 	if n := valueOr(s.MaxRedirects, 0); n < 0 {
 		return invalidOption("MaxRedirects %d is below zero", n)
 	}
+	if s.Verify.isZero() {
+		return nil
+	}
 	return s.Verify.check()
+}
+
+func (t *Timeouts) check() error {
+	for _, limit := range [...]struct {
+		name string
+		d    *time.Duration
+	}{{"connect", t.Connect}, {"read", t.Read}, {"total", t.Total}} {
+		if limit.d != nil && *limit.d < 0 {
+			return invalidOption("%s timeout %v is below zero; zero waits for ever", limit.name, *limit.d)
+		}
+	}
+	return nil
 }

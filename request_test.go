@@ -62,18 +62,18 @@ func TestMergeSettings(t *testing.T) {
 		Verify:   TLSVerify{Skip: true}, Cert: ClientCert{CertFile: "c"},
 		Limits: Limits{Body: 1, Expansion: 2}, Guard: new(Guard), Proxies: ProxyMap{"all": "p"},
 	}
-	assert.Equal(t, full, mergeSettings(Settings{}, full))
+	assert.Equal(t, full, mergeSettings(&Settings{}, &full))
 	withoutProxies := full
 	withoutProxies.Proxies = nil // the environment stands between the two
-	assert.Equal(t, withoutProxies, mergeSettings(full, Settings{}))
-	assert.Equal(t, full, mergeSettings(Settings{
+	assert.Equal(t, withoutProxies, mergeSettings(&full, &Settings{}))
+	assert.Equal(t, full, mergeSettings(&Settings{
 		Stream: new(false), AllowRedirects: new(true), MaxRedirects: new(0),
 		Timeouts: Timeouts{Connect: new(time.Duration), Read: new(time.Duration), Total: new(time.Duration)},
 		Verify:   TLSVerify{CABundle: "x"}, Cert: ClientCert{None: true},
 		Limits: Limits{Body: -1, Expansion: -1}, Guard: &Guard{AllowProxy: true}, Proxies: ProxyMap{"http": "q"},
-	}, full))
+	}, &full))
 	// Each timeout by itself, and each limit.
-	m := mergeSettings(full, Settings{Timeouts: Timeouts{Read: new(time.Duration)}, Limits: Limits{Body: 9}})
+	m := mergeSettings(&full, &Settings{Timeouts: Timeouts{Read: new(time.Duration)}, Limits: Limits{Body: 9}})
 	assert.Equal(t, time.Second, *m.Timeouts.Connect)
 	assert.Zero(t, *m.Timeouts.Read)
 	assert.Equal(t, Limits{Body: 9, Expansion: 2}, m.Limits)

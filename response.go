@@ -313,7 +313,7 @@ func (r *Response) LogValue() slog.Value { return slog.StringValue(r.String()) }
 // its message anyway.
 const (
 	usualFields    = 8 // of a request
-	receivedFields = 7 // of a response
+	receivedFields = 6 // of a response
 )
 
 // headersFrom orders the fields of a received head by name.

@@ -292,7 +292,7 @@ type callSettings struct {
 // merge lays the call's settings over the session's, with the environment
 // where it belongs: proxies before the session's, the bundle after it.
 func (m *callSettings) merge(s *Session, p *PreparedRequest, call *Settings, bundle bool) error {
-	m.Settings, m.call = mergeSettings(s.Settings, *call), call.Proxies
+	m.Settings, m.call = mergeSettings(&s.Settings, call), call.Proxies
 	if err := m.check(); err != nil {
 		return inRequest(p, "send", err)
 	}
@@ -409,7 +409,10 @@ func (c *chain) sendOn(ctx context.Context, adapter Adapter, p *PreparedRequest)
 	var r *Response
 	var err error
 	if own, ok := adapter.(*HTTPAdapter); ok {
-		r, err = own.send(ctx, p, &c.settings.Settings, c.newTrip())
+		t := c.newTrip()
+		// A hook sees a body that nobody has read, which holds its connection.
+		t.loads = !valueOr(c.settings.Stream, false) && len(p.Hooks) == 0
+		r, err = own.send(ctx, p, &c.settings.Settings, t)
 	} else {
 		r, err = c.sendByCallers(ctx, adapter, p)
 	}

@@ -118,8 +118,11 @@ func (b *body) expect() int {
 func readAll(b *body, r *Response, expect int) ([]byte, error) {
 	if expect > 0 && int64(expect) == b.length {
 		// The caller gets this slice, so that it comes from no pool.
-		data := make([]byte, expect)
-		n := 0
+		data := b.takeWhole()
+		n := len(data)
+		if data == nil {
+			data = make([]byte, expect)
+		}
 		for n < len(data) {
 			m, err := b.step(r, data[n:])
 			n += m
@@ -132,6 +135,25 @@ func readAll(b *body, r *Response, expect int) ([]byte, error) {
 		return data, eofIsNil(err)
 	}
 	return readGrowing(b, r, nil)
+}
+
+// memoryBody is a body that may be in memory already.
+type memoryBody interface {
+	// takeWhole returns all of it, or nil; it is the caller's to keep then.
+	takeWhole(length int64) []byte
+}
+
+// takeWhole returns a body without codings that came with its head, of which
+// nothing was read; else nil.
+func (b *body) takeWhole() []byte {
+	raw, ok := b.raw.(memoryBody)
+	if !ok {
+		return nil
+	}
+	data := raw.takeWhole(b.length)
+	b.rawRead += int64(len(data))
+	b.read64 += int64(len(data))
+	return data
 }
 
 // readGrowing collects a body in pooled buffers, and joins them once: what is

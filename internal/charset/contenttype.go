@@ -27,14 +27,24 @@ func FromContentType(header string) (label string, ok bool) {
 	if ok {
 		return label, true
 	}
-	mediaType = strings.ToLower(mediaType)
 	switch {
-	case strings.Contains(mediaType, "text"):
+	case containsFold(mediaType, "text"):
 		return "ISO-8859-1", true
-	case strings.Contains(mediaType, "application/json"):
+	case containsFold(mediaType, "application/json"):
 		return "utf-8", true
 	}
 	return "", false
+}
+
+// containsFold reports whether s contains word, which is in lower case and
+// begins with a letter, in any letter case.
+func containsFold(s, word string) bool {
+	for i := range len(s) - len(word) + 1 {
+		if s[i]|0x20 == word[0] && strings.EqualFold(s[i:i+len(word)], word) {
+			return true
+		}
+	}
+	return false
 }
 
 // strip takes blanks and quotes of either kind off both ends.

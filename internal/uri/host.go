@@ -2,7 +2,6 @@ package uri
 
 import (
 	"net/netip"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -55,9 +54,8 @@ func parsePort(s string) (string, bool) {
 	if s == "" {
 		return "", true
 	}
-	// The bits are those of a port: 65536 and more are out of range.
-	_, err := strconv.ParseUint(s, 10, 16)
-	return s, err == nil
+	const largest = "65535"
+	return s, len(s) < len(largest) || len(s) == len(largest) && s <= largest
 }
 
 // allDigits reports whether s has digits alone; it is true of an empty one.

@@ -222,16 +222,17 @@ func (u *URL) CheckHost() error {
 		return newError(InvalidURL, u.Text, noHost)
 	}
 	name := strings.TrimSuffix(u.Host, ".")
-	for {
-		label, rest, more := strings.Cut(name, ".")
-		if label == "" || len(label) > maxLabel && !strings.Contains(label, ":") {
+	for from := 0; from <= len(name); {
+		end := from
+		for end < len(name) && name[end] != '.' {
+			end++
+		}
+		if end == from || end-from > maxLabel && !strings.Contains(name[from:end], ":") {
 			return newError(InvalidURL, u.Text, badLabel)
 		}
-		if !more {
-			return nil
-		}
-		name = rest
+		from = end + 1
 	}
+	return nil
 }
 
 // String returns Text.
@@ -268,7 +269,8 @@ func (u *URL) HostPort() string {
 		end += 1 + len(u.Port)
 	}
 	if end <= len(u.Text) && strings.HasPrefix(u.Text[start:], u.Host) {
-		if s := u.Text[start:end]; u.Port == "" || strings.HasSuffix(s, ":"+u.Port) {
+		s := u.Text[start:end]
+		if u.Port == "" || s[len(u.Host)] == ':' && s[len(u.Host)+1:] == u.Port {
 			return s
 		}
 	}

@@ -47,10 +47,12 @@ type Conn struct {
 	tls      *tls.ConnectionState
 	cut      *cutDetector
 
-	head    []byte // to be written in the place of the transport's
-	swallow int    // how many bytes of a blank line were seen; -1: pass through
-	terms   Terms  // of the request, until its first write
-	refused error  // of the next write
+	head    []byte  // to be written in the place of the transport's
+	swallow int     // how many bytes of a blank line were seen; -1: pass through
+	terms   Terms   // of the request, until its first write
+	whole   *[]byte // takes the body of a response that comes whole; may be nil
+	most    int64   // of that body
+	refused error   // of the next write
 
 	read    atomic.Int64 // bytes, of heads and bodies alike
 	written atomic.Int64
@@ -135,7 +137,7 @@ func (c *Conn) Arm(head Head, terms Terms) {
 	c.head = head.AppendHead(c.head[:0])
 	c.swallow = 0
 	c.terms = terms
-	c.refused = nil
+	c.refused, c.whole = nil, nil
 	c.track.Store(terms&Track != 0)
 	c.bodiless.Store(terms&Bodiless != 0)
 	c.turn.Add(1)
@@ -154,6 +156,24 @@ func (c *Conn) stale(terms Terms) bool {
 // Refuse has the request that was armed fail with err, which ends it: the
 // transport does not take it to another connection.
 func (c *Conn) Refuse(err error) { c.refused = err }
+
+// TakeWhole has the body of the response to the request that was armed put into
+// body, where one read brings all of it and it has at most so many bytes. To the
+// transport such a response has a length of zero: the transport lets go of the
+// connection at once, and needs not be waked for the body's end. Body is filled in
+// before the transport has the head, and is its owner's to keep.
+func (c *Conn) TakeWhole(body *[]byte, most int64) { c.whole, c.most = body, most }
+
+// handOver does that, and returns how many bytes the transport does not see.
+func (c *Conn) handOver(turn int64) int {
+	body := c.heads.body
+	*c.whole = append(make([]byte, 0, len(body)), body...)
+	for i := range c.heads.digits {
+		c.heads.digits[i] = '0' // as long as it was: nothing has to be moved
+	}
+	c.Rest(turn)
+	return len(body)
+}
 
 // Answered reports whether a response can be that to the request of that turn:
 // its head went out, or it is the first, which a server may answer unasked. By
@@ -201,8 +221,12 @@ func (c *Conn) Close() error {
 }
 
 // ExpireIdle has the connection serve no request after it was idle for so
-// long: a peer that told when it closes is taken at its word.
-func (c *Conn) ExpireIdle(d time.Duration) { c.keep.Store(int64(d)) }
+// long: a peer that told when it closes is taken at its word. The response that
+// told it may have come to its end already.
+func (c *Conn) ExpireIdle(d time.Duration) {
+	c.idle.Store(time.Now().UnixNano())
+	c.keep.Store(int64(d))
+}
 
 // expired reports whether the peer has closed the connection by its own word.
 func (c *Conn) expired() bool {
@@ -407,6 +431,10 @@ func (c *Conn) follow(b []byte) (own int, err error) {
 		return 0, ErrUnasked
 	case c.MaxHead > 0 && c.heads.size > c.MaxHead:
 		return 0, ErrHeadTooLarge
+	}
+	// Only when its head is known to have gone out is whole that of the request.
+	if n := int64(len(c.heads.body)); n > 0 && c.sent.Load() == turn && c.whole != nil && n <= c.most {
+		own -= c.handOver(turn)
 	}
 	return own, nil
 }
