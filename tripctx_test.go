@@ -9,7 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-9ea40bd3/requests/internal/wire"
 )
 
 // silentServer takes connections, reads a request, writes start and nothing
@@ -132,4 +135,15 @@ func TestConnectTimeoutReachesDialler(t *testing.T) {
 	}})
 	_, err := s.Get(t.Context(), "http://127.0.0.1:1/", ConnectTimeout(20*time.Millisecond))
 	require.ErrorIs(t, err, ErrConnectTimeout)
+}
+
+// A request that goes to another connection leaves what the first one may still
+// give where it is.
+func TestWholeOfEachConnection(t *testing.T) {
+	trip := &trip{loads: true, settings: new(Settings)}
+	trip.askWhole(wire.New(nil))
+	first := trip.whole
+	require.NotNil(t, first)
+	trip.askWhole(wire.New(nil))
+	assert.NotSame(t, first, trip.whole)
 }

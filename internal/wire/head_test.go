@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -39,6 +40,10 @@ var headSeeds = []string{
 	"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nok",
 	"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 	"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\nx\n0\n\n",
+	"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 200\nConnection: keep-alive\nContent-Length:  2 \n\nok",
+	"HTTP/1.1 200 OK\r\nContent-Length: 02\r\n\r\nok",
+	"HTTP/1.1 200 OK\r\nX Y: z\r\nContent-Length: 2\r\n\r\nok",
+	"HTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
 }
 
 // watched is what a headWatch made of a response.
@@ -94,7 +99,47 @@ func FuzzHeadWatch(f *testing.F) {
 		require.LessOrEqual(t, whole.framings, 1)
 		agreeOnLength(t, b, bodiless, whole)
 		agreeOnEnd(t, b, bodiless, whole)
+		agreeOnWhole(t, b, bodiless)
 	})
+}
+
+// agreeOnWhole: of a response whose body is taken off with its head net/http, if
+// it takes the head at all, would have read the same body; and it sees none when
+// the digits are zeros.
+func agreeOnWhole(t *testing.T, b []byte, bodiless bool) {
+	t.Helper()
+	var h headWatch
+	b = bytes.Clone(b)
+	h.take(1, bodiless, b)
+	if h.body == nil {
+		return
+	}
+	read := func(b []byte) (resp *http.Response, body []byte, err error) {
+		r := bufio.NewReaderSize(bytes.NewReader(b), max(len(b), 16))
+		resp, err = http.ReadResponse(r, nil)
+		for err == nil && resp.StatusCode/100 == 1 {
+			resp, err = http.ReadResponse(r, nil)
+		}
+		if err == nil {
+			body, err = io.ReadAll(resp.Body)
+		}
+		return resp, body, err
+	}
+	resp, body, err := read(b)
+	if err != nil {
+		return
+	}
+	require.Equal(t, []string{string(h.digits)}, resp.Header["Content-Length"])
+	require.Equal(t, h.body, body)
+	require.Equal(t, strconv.Itoa(len(body)), string(h.digits))
+	for i := range h.digits {
+		h.digits[i] = '0'
+	}
+	resp, body, err = read(b)
+	require.NoError(t, err)
+	require.Zero(t, resp.ContentLength)
+	require.Equal(t, http.NoBody, resp.Body)
+	require.Empty(t, body)
 }
 
 // agreeOnEnd: net/http makes the same of the response without what lies beyond
