@@ -120,6 +120,8 @@ func readAll(b *body, r *Response, expect int) ([]byte, error) {
 		// The caller gets this slice, so that it comes from no pool.
 		data := b.takeWhole()
 		n := len(data)
+		b.rawRead += int64(n)
+		b.read64 += int64(n)
 		if data == nil {
 			data = make([]byte, expect)
 		}
@@ -143,17 +145,13 @@ type memoryBody interface {
 	takeWhole(length int64) []byte
 }
 
-// takeWhole returns a body without codings that came with its head, of which
-// nothing was read; else nil.
+// takeWhole returns the undecoded bytes of a body that came with its head, of
+// which nothing was read; else nil.
 func (b *body) takeWhole() []byte {
-	raw, ok := b.raw.(memoryBody)
-	if !ok {
-		return nil
+	if raw, ok := b.raw.(memoryBody); ok {
+		return raw.takeWhole(b.length)
 	}
-	data := raw.takeWhole(b.length)
-	b.rawRead += int64(len(data))
-	b.read64 += int64(len(data))
-	return data
+	return nil
 }
 
 // readGrowing collects a body in pooled buffers, and joins them once: what is
@@ -511,11 +509,14 @@ func (b *body) drain(r *Response) {
 		_ = b.fail(r, &Error{kind: ErrStreamConsumed, reason: "body was too long to be read on the way"})
 		return
 	}
-	// A server that dawdles must not hold up the request that comes next.
-	if raw, ok := b.raw.(aborter); ok && b.length != 0 {
-		defer time.AfterFunc(drainTime, raw.abort).Stop()
+	held, err := b.takeWhole(), error(nil)
+	if held == nil {
+		// A server that dawdles must not hold up the request that comes next.
+		if raw, ok := b.raw.(aborter); ok && b.length != 0 {
+			defer time.AfterFunc(drainTime, raw.abort).Stop()
+		}
+		held, err = b.takeRaw()
 	}
-	held, err := b.takeRaw()
 	b.raw.Close()
 	if err == nil && int64(len(held)) > limit {
 		err = &Error{kind: ErrStreamConsumed, reason: "body was too long to be read on the way"}
