@@ -258,8 +258,10 @@ func TestSeam(t *testing.T) {
 				t.Fatalf("got %v, %v", r, err)
 			}
 		}
-		if dials.Load() != 1 {
-			t.Errorf("got %d dials, want 1", dials.Load())
+		// An answer may be here before the request is known to be out: then its
+		// connection comes back late.
+		if n := dials.Load(); n > 2 {
+			t.Errorf("got %d dials for 3 requests, want 1 or 2", n)
 		}
 	})
 }

@@ -138,11 +138,12 @@ type headScan struct {
 // them.
 func scanHead(b []byte) (s headScan, end int) {
 	s = headScan{status: statusOf(b), length: -1, clean: true}
-	line, rest, ended := cutLine(b) // that of the status
+	_, rest, ended := cutLine(b) // that of the status
 	for ended {
 		if n := blankLine(rest); n > 0 {
 			return s, len(b) - len(rest) + n
 		}
+		var line []byte
 		if line, rest, ended = cutLine(rest); !ended {
 			break
 		}
@@ -300,10 +301,7 @@ func isBlank(c byte) bool { return c == ' ' || c == '\t' }
 
 // cutLine cuts the first line off b; its line feed is in neither part.
 func cutLine(b []byte) (line, rest []byte, ended bool) {
-	if i := bytes.IndexByte(b, '\n'); i >= 0 {
-		return b[:i], b[i+1:], true
-	}
-	return b, nil, false
+	return bytes.Cut(b, []byte("\n"))
 }
 
 // unfold adds to a value the lines that go on with it: those that begin with a

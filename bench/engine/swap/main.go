@@ -24,9 +24,9 @@ type edit struct{ file, old, new string }
 // edits put an engine in the place of the library's transport.
 func edits() []edit {
 	return []edit{
-		{"transport.go", "\thttp    *http.Transport\n", "\thttp    *http.Transport\n\tengine  Swapped\n"},
+		{"transport.go", "\thttp    *http.Transport //", "\tengine  Swapped\n\thttp    *http.Transport //"},
 		{"transport.go", "\treturn t\n}\n\n// offersHTTP2", "\tt.engine = swappedFor(a, t.http)\n\treturn t\n}\n\n// offersHTTP2"},
-		{"adapter.go", "\tmu         sync.Mutex\n\ttransports", "\tEngine func(*http.Transport) Swapped\n\n\tmu         sync.Mutex\n\ttransports"},
+		{"adapter.go", "\tmu         sync.Mutex  ", "\tEngine func(*http.Transport) Swapped\n\n\tmu         sync.Mutex  "},
 		{"exchange.go", "= io.NopCloser(bytes.NewReader(data)), int64", "= io.ReadCloser(readyBody{bytes.NewReader(data)}), int64"},
 		{"bench/main.go", "\tflag.Parse()\n", "\tengines := flag.Bool(\"engines\", false, \"\")\n\tflag.Parse()\n"},
 		{"bench/main.go", "\tcase *barsOnly:\n", "\tcase *engines:\n\t\terr = runEngines(ctx, os.Stdout)\n\tcase *barsOnly:\n"},
@@ -76,20 +76,21 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: swap loop|clientconn|measure build|test|run arguments")
 		os.Exit(2)
 	}
-	if err := run(constructors[os.Args[1]], os.Args[2], os.Args[3:]); err != nil {
+	if err := run("..", constructors[os.Args[1]], os.Args[2], os.Args[3:]); err != nil {
 		fmt.Fprintln(os.Stderr, "swap:", err)
 		os.Exit(1)
 	}
 }
 
-// run makes the overlay in a directory of its own, and runs the go command.
-func run(constructor, verb string, args []string) error {
+// run makes the overlay of the library at root in a directory of its own, and
+// runs the go command.
+func run(root, constructor, verb string, args []string) error {
 	dir, err := os.MkdirTemp("", "swap")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	file, err := overlay(dir, constructor)
+	file, err := overlay(root, dir, constructor)
 	if err != nil {
 		return err
 	}
@@ -108,8 +109,8 @@ func run(constructor, verb string, args []string) error {
 
 // overlay writes the changed files to dir, and returns the file that says
 // what takes the place of what.
-func overlay(dir, constructor string) (string, error) {
-	root, err := filepath.Abs("..")
+func overlay(root, dir, constructor string) (string, error) {
+	root, err := filepath.Abs(root)
 	if err != nil {
 		return "", err
 	}
