@@ -132,10 +132,20 @@ func (t *trip) dispatch(
 	ctx context.Context, rtr http.RoundTripper, req *http.Request,
 ) (_ *http.Response, _ error, left bool) {
 	if t.upload == nil || t.p.Body.ready() || ctx.Done() == nil {
-		resp, err := roundTripOf(rtr, req)
+		resp, err := t.roundTripOn(rtr, req)
 		return resp, err, false
 	}
 	return t.dispatchAside(ctx, rtr, req)
+}
+
+// roundTripOn has the transport send the request, and tells the connection when
+// nobody waits for the answer any more.
+func (t *trip) roundTripOn(rtr http.RoundTripper, req *http.Request) (*http.Response, error) {
+	resp, err := roundTripOf(rtr, req)
+	if t.conn != nil {
+		t.conn.Taken(t.turn)
+	}
+	return resp, err
 }
 
 // roundTripOf is a RoundTrip that keeps to its contract: a transport of the
@@ -164,7 +174,7 @@ func (t *trip) dispatchAside(
 	var got *http.Response
 	var failed error
 	go func() {
-		got, failed = roundTripOf(rtr, req)
+		got, failed = t.roundTripOn(rtr, req)
 		close(done)
 		// Here left is settled: the caller has the response, or has gone.
 		<-gone

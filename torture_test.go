@@ -114,7 +114,9 @@ func (c *rackConn) Read(b []byte) (int, error) {
 }
 
 func (c *rackConn) Write(b []byte) (int, error) {
-	const alert = 31 // bytes at most, by which TLS tells on closing that it ends
+	// Bytes at most, by which TLS tells on closing that it ends: an alert within a
+	// record, which within TLS to a proxy is in another.
+	const alert = 31 + 22
 	if c.r.off.Load() && c.failed.Load() && len(b) > alert {
 		c.r.abused.Store(true)
 	}

@@ -61,9 +61,13 @@ type Conn struct {
 	turn    atomic.Int64 // counts requests
 	sent    atomic.Int64 // the turn whose head went out
 	rested  atomic.Int64 // the turn whose response came to its end
-	dead    atomic.Bool  // a read has failed
-	retired atomic.Bool  // no other request is to be served
-	closed  atomic.Bool  // onClose was called
+	handed  atomic.Int64 // the turn whose response came to its end with its head, to the transport
+	taken   atomic.Int64 // the turn whose response nobody waits for any more
+	closing atomic.Bool  // somebody waits in Close, for takes
+	takes   chan struct{}
+	dead    atomic.Bool // a read has failed
+	retired atomic.Bool // no other request is to be served
+	closed  atomic.Bool // onClose was called
 	onClose func()
 	track   atomic.Bool // the ends of the response's chunks matter
 	chunks  tracker     // the reader's
@@ -84,14 +88,14 @@ const passThrough = -1
 
 // New wraps a plain connection.
 func New(raw net.Conn) *Conn {
-	return &Conn{Conn: raw, socket: newPeeker(raw), swallow: passThrough, ended: make(chan struct{})}
+	return &Conn{Conn: raw, socket: newPeeker(raw), swallow: passThrough, ended: make(chan struct{}), takes: make(chan struct{}, 1)}
 }
 
 // NewTLS wraps a TLS connection whose handshake is done. raw is the socket
 // under it, and cut the connection that the TLS client was made over.
 func NewTLS(client *tls.Conn, raw net.Conn, cut net.Conn) *Conn {
 	state := client.ConnectionState()
-	c := &Conn{Conn: client, socket: newPeeker(raw), tls: &state, swallow: passThrough, ended: make(chan struct{})}
+	c := &Conn{Conn: client, socket: newPeeker(raw), tls: &state, swallow: passThrough, ended: make(chan struct{}), takes: make(chan struct{}, 1)}
 	c.cut, _ = cut.(*cutDetector)
 	return c
 }
@@ -173,7 +177,49 @@ func (c *Conn) handOver(turn int64) int {
 		c.heads.digits[i] = '0' // as long as it was: nothing has to be moved
 	}
 	c.Rest(turn)
+	c.handed.Store(turn)
 	return len(body)
+}
+
+// Taken notes that whoever waited for the response to the request of that turn
+// has it, or has gone. It is owed for each request that was armed.
+func (c *Conn) Taken(turn int64) {
+	for old := c.taken.Load(); old < turn && !c.taken.CompareAndSwap(old, turn); {
+		old = c.taken.Load()
+	}
+	if c.closing.Load() {
+		c.wake()
+	}
+}
+
+// wake lets one of those go on that wait in Close.
+func (c *Conn) wake() {
+	select {
+	case c.takes <- struct{}{}:
+	default:
+	}
+}
+
+// awaitTaken waits until a response without a body, to the transport, has reached
+// its caller. The transport gives the connection to the next request before that:
+// where this one fails at once, and so closes the connection, the first would fail
+// with it.
+func (c *Conn) awaitTaken() {
+	turn := c.handed.Load()
+	if c.taken.Load() >= turn {
+		return
+	}
+	timer := time.NewTimer(writeWait)
+	defer timer.Stop()
+	c.closing.Store(true)
+	for c.taken.Load() < turn {
+		select {
+		case <-c.takes:
+		case <-timer.C:
+			return
+		}
+	}
+	c.wake() // others may wait, too
 }
 
 // Answered reports whether a response can be that to the request of that turn:
@@ -214,6 +260,7 @@ func (c *Conn) OnClose(f func()) { c.onClose = f }
 
 // Close closes the connection.
 func (c *Conn) Close() error {
+	c.awaitTaken()
 	c.end()
 	if c.onClose != nil && c.closed.CompareAndSwap(false, true) {
 		c.onClose()
@@ -433,11 +480,21 @@ func (c *Conn) follow(b []byte) (own int, err error) {
 	case c.MaxHead > 0 && c.heads.size > c.MaxHead:
 		return 0, ErrHeadTooLarge
 	}
-	// Only when its head is known to have gone out is whole that of the request.
-	if n := int64(len(c.heads.body)); n > 0 && c.sent.Load() == turn && c.whole != nil && n <= c.most {
+	switch {
+	case c.isWhole(turn) && own == len(b):
 		own -= c.handOver(turn)
+	case c.heads.done && c.heads.expect == 0:
+		c.handed.Store(turn)
 	}
 	return own, nil
+}
+
+// isWhole reports whether the read under way brought the response to the request
+// of that turn whole, and that is wanted. Only when the request's head is known to
+// have gone out is it the request's.
+func (c *Conn) isWhole(turn int64) bool {
+	n := int64(len(c.heads.body))
+	return n > 0 && c.sent.Load() == turn && c.whole != nil && n <= c.most
 }
 
 // readFailed notes how the reading ended.

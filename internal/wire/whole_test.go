@@ -3,7 +3,12 @@ package wire
 import (
 	"io"
 	"net"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -50,7 +55,7 @@ func TestWholeResponse(t *testing.T) {
 	}{
 		{name: "one read", most: 12, pieces: []string{head + body}, read: without, body: body},
 		{name: "after an interim head", most: 12, pieces: []string{"HTTP/1.1 103 Early Hints\r\n\r\n" + head + body}, read: "HTTP/1.1 103 Early Hints\r\n\r\n" + without, body: body},
-		{name: "and more", most: 12, pieces: []string{head + body + "HTTP/1.1 200 OK\r\n\r\n"}, read: without, body: body},
+		{name: "and more", most: 12, pieces: []string{head + body + "HTTP/1.1 200 OK\r\n\r\n"}, read: head + body},
 		{name: "too long", most: 11, pieces: []string{head + body}, read: head + body},
 		{name: "not asked for", pieces: []string{head + body}, read: head + body},
 		{name: "head in pieces", most: 12, pieces: []string{head[:20], head[20:] + body}, read: head + body},
@@ -115,4 +120,51 @@ func TestWholeBeforeTheRequest(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, string(buf[:n]), "Content-Length: 1\r\n\r\na")
 	assert.Nil(t, whole)
+}
+
+// A connection that is closed for the next request leaves the one before the time
+// to take what was handed over for it.
+func TestCloseWaitsForTheTaker(t *testing.T) {
+	var whole []byte
+	c := answered(t, 0, func(c *Conn) { c.TakeWhole(&whole, 10) }, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na")
+	_, err := c.Read(make([]byte, 100))
+	require.NoError(t, err)
+	require.Equal(t, "a", string(whole))
+	var taken atomic.Bool
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			assert.NoError(t, c.Close())
+			assert.True(t, taken.Load(), "closed before")
+		})
+	}
+	for !c.closing.Load() {
+		runtime.Gosched()
+	}
+	taken.Store(true)
+	c.Taken(c.Turn())
+	wg.Wait()
+	c.Taken(c.Turn() - 1)
+	assert.EqualValues(t, c.Turn(), c.taken.Load(), "who comes late undoes nothing")
+}
+
+// It does not wait for ever, and not at all where the transport has a body to
+// read before it gives the connection on.
+func TestCloseWaitsForATime(t *testing.T) {
+	const length = "Content-Length: 1\r\n\r\na"
+	for answer, want := range map[string]time.Duration{
+		"HTTP/1.1 200 OK\r\n" + length:             writeWait,
+		"HTTP/1.1 204 No Content\r\n\r\n":          writeWait,
+		"HTTP/1.1 200 OK\r\n" + length + "surplus": 0,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var whole []byte
+			c := answered(t, 0, func(c *Conn) { c.TakeWhole(&whole, 10) }, answer)
+			_, err := c.Read(make([]byte, 100))
+			require.NoError(t, err)
+			start := time.Now()
+			require.NoError(t, c.Close())
+			assert.Equal(t, want, time.Since(start), answer)
+		})
+	}
 }
