@@ -128,10 +128,8 @@ func (a *HTTPAdapter) admit(p *PreparedRequest, settings *Settings, t *trip) err
 	if err := checkSendable(p); err != nil {
 		return err
 	}
-	if settings.Cert != (ClientCert{}) {
-		if err := settings.Cert.check(); err != nil {
-			return err
-		}
+	if err := settings.Cert.check(); err != nil {
+		return err
 	}
 	rt, err := a.route(p, settings)
 	if err != nil {

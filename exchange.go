@@ -211,7 +211,7 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 	p := t.p
 	made := http.Request{
 		Method: p.Method, URL: t.target(), Host: p.Headers.Get("Host"),
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: ourHeader.plain,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: standIn(p),
 	}
 	req := &made
 	// Whether it is to be HTTP/2 turns out with the connection: gotConn fills the
@@ -222,8 +222,6 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 		if t.transport == nil {
 			t.fillHeader()
 		}
-	} else if p.Method != http.MethodGet && replayable(p) { // of a GET net/http knows it
-		req.Header = ourHeader.replayable
 	}
 	if p.Body.Len() != 0 {
 		req.Trailer = p.Body.trailer
@@ -321,6 +319,15 @@ func (k *keyRecorder) Value(key any) any {
 var ourHeader = struct{ plain, replayable http.Header }{
 	plain:      http.Header{"User-Agent": nil},
 	replayable: http.Header{"User-Agent": nil, "X-Idempotency-Key": nil},
+}
+
+// standIn returns the headers that net/http is given. Of a GET it knows by itself
+// that it may go out again.
+func standIn(p *PreparedRequest) http.Header {
+	if p.Method != http.MethodGet && replayable(p) {
+		return ourHeader.replayable
+	}
+	return ourHeader.plain
 }
 
 // replayable reports whether a request may be sent twice: by its method, or

@@ -166,13 +166,6 @@ func (h *Headers) Del(name string) {
 	}
 }
 
-// restore puts back what a received field's value was.
-func (h *Headers) restore(name, value string) {
-	if i := h.index(name, 0); i >= 0 {
-		h.fields[i].value = value
-	}
-}
-
 // Omit marks name as one to be left out: when these headers are a request's,
 // the session's field of that name is not sent. It is what None is in
 // Requests.

@@ -24,8 +24,6 @@ type mounts struct {
 	byPrefix map[string]Adapter // by prefix in lower case
 	lengths  []int              // of prefixes, longest first
 	counts   map[int]int        // how many prefixes have a length
-
-	http, https Adapter // of these schemes as a whole, which usually are all
 }
 
 // put mounts an adapter. The lengths stay sorted, the longest first, so that
@@ -43,25 +41,11 @@ func (m *mounts) put(prefix string, a Adapter) {
 		}
 	}
 	m.byPrefix[prefix] = a
-	switch prefix {
-	case "http://":
-		m.http = a
-	case "https://":
-		m.https = a
-	}
 }
 
 // find returns the adapter of the longest prefix of url, or nil. It takes as
 // many looks as prefixes have lengths, and not as there are prefixes.
 func (m *mounts) find(url string) Adapter {
-	if m.http != nil && m.https != nil && len(m.byPrefix) == 2 {
-		switch {
-		case strings.HasPrefix(url, "http://"):
-			return m.http
-		case strings.HasPrefix(url, "https://"):
-			return m.https
-		}
-	}
 	for _, n := range m.lengths {
 		if n > len(url) {
 			continue

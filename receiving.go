@@ -34,12 +34,9 @@ func (t *trip) response(resp *http.Response) *Response {
 	t.body.t, t.body.body = t, resp.Body
 	b := &r.body
 	b.raw, b.length, b.limits, b.trailer = &t.body, resp.ContentLength, &t.settings.Limits, &resp.Trailer
-	if t.cameWhole() {
-		b.length = int64(len(*t.whole))
-		r.Headers.restore("Content-Length", itoa(b.length))
-	}
+	t.restoreWhole(r)
 	// What such a response says of codings is about a body that is not there.
-	if !bodiless(t.p.Method, resp.StatusCode) && r.Headers.Has("Content-Encoding") {
+	if !bodiless(t.p.Method, resp.StatusCode) {
 		b.codings = resp.Header["Content-Encoding"]
 	}
 	// Without a body the connection may serve another request by now.
@@ -55,9 +52,14 @@ func (t *trip) response(resp *http.Response) *Response {
 	return r
 }
 
-// cameWhole reports whether the body came with the head. The names of its fields
-// are tokens then.
-func (t *trip) cameWhole() bool { return t.whole != nil && *t.whole != nil }
+// restoreWhole puts back the length of a body that came with its head, of which
+// net/http was told that there is none.
+func (t *trip) restoreWhole(r *Response) {
+	if t.whole != nil && *t.whole != nil {
+		r.body.length = int64(len(*t.whole))
+		r.Headers.Set("Content-Length", itoa(r.body.length))
+	}
+}
 
 // restoreFraming puts back the fields that net/http took out of the head.
 func (t *trip) restoreFraming(r *Response, resp *http.Response) {
@@ -104,7 +106,7 @@ func (t *trip) checkResponse(resp *http.Response) error {
 	// have read it as the field without, such as Content-Length (RFC 9112,
 	// section 5.1).
 	for i := range fields {
-		if name := fields[i].name; !t.cameWhole() && !isToken(name) {
+		if name := fields[i].name; !isToken(name) {
 			// The name is not shown: it may be a line that has lost its colon, with
 			// the value in it.
 			return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response has a header name that is no token"}
@@ -169,7 +171,7 @@ func checkHTTP2(header http.Header) error {
 // heedKeepAlive takes the server's word for how long it keeps an idle
 // connection.
 func (t *trip) heedKeepAlive(resp *http.Response) {
-	if t.conn == nil || !t.resp.Headers.Has("Keep-Alive") {
+	if t.conn == nil {
 		return
 	}
 	for _, value := range resp.Header["Keep-Alive"] {
@@ -261,7 +263,7 @@ func (b *tripBody) Close() error {
 	if b.err == nil {
 		b.err = &Error{kind: ErrStreamConsumed, reason: "response was closed"}
 		// Another turn means that the connection serves another request already.
-		if conn := b.t.conn; conn != nil && conn.Turn() == b.t.turn && !b.t.cameWhole() {
+		if conn := b.t.conn; conn != nil && conn.Turn() == b.t.turn {
 			conn.Retire() // an empty body that nobody read costs its connection, as any other
 		}
 	}
@@ -278,7 +280,7 @@ func (b *tripBody) takeWhole(length int64) []byte {
 		return nil
 	}
 	data := *whole
-	*whole = data[len(data):]
+	*whole, b.err = data[len(data):], io.EOF
 	return data
 }
 

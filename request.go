@@ -239,13 +239,11 @@ func mergeSettings(session, call *Settings) Settings {
 	overlay(&out.Guard, call.Guard)
 	overlayValue(&out.Verify, &call.Verify)
 	overlayValue(&out.Cert, &call.Cert)
-	if call.Limits != (Limits{}) {
-		overlayValue(&out.Limits.Body, &call.Limits.Body)
-		overlayValue(&out.Limits.Expansion, &call.Limits.Expansion)
-		overlayValue(&out.Limits.Codings, &call.Limits.Codings)
-		overlayValue(&out.Limits.Window, &call.Limits.Window)
-		overlayValue(&out.Limits.Drain, &call.Limits.Drain)
-	}
+	overlayValue(&out.Limits.Body, &call.Limits.Body)
+	overlayValue(&out.Limits.Expansion, &call.Limits.Expansion)
+	overlayValue(&out.Limits.Codings, &call.Limits.Codings)
+	overlayValue(&out.Limits.Window, &call.Limits.Window)
+	overlayValue(&out.Limits.Drain, &call.Limits.Drain)
 	return out
 }
 
@@ -284,28 +282,16 @@ func valueOr[T any](p *T, def T) T {
 
 // check refuses timeouts and limits that have no sense.
 func (s *Settings) check() error {
-	if s.Timeouts != (Timeouts{}) {
-		if err := s.Timeouts.check(); err != nil {
-			return err
+	for _, t := range [...]struct {
+		name string
+		d    *time.Duration
+	}{{"connect", s.Timeouts.Connect}, {"read", s.Timeouts.Read}, {"total", s.Timeouts.Total}} {
+		if t.d != nil && *t.d < 0 {
+			return invalidOption("%s timeout %v is below zero; zero waits for ever", t.name, *t.d)
 		}
 	}
 	if n := valueOr(s.MaxRedirects, 0); n < 0 {
 		return invalidOption("MaxRedirects %d is below zero", n)
 	}
-	if s.Verify.isZero() {
-		return nil
-	}
 	return s.Verify.check()
-}
-
-func (t *Timeouts) check() error {
-	for _, limit := range [...]struct {
-		name string
-		d    *time.Duration
-	}{{"connect", t.Connect}, {"read", t.Read}, {"total", t.Total}} {
-		if limit.d != nil && *limit.d < 0 {
-			return invalidOption("%s timeout %v is below zero; zero waits for ever", limit.name, *limit.d)
-		}
-	}
-	return nil
 }

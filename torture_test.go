@@ -44,6 +44,7 @@ func (op operation) String() string {
 // rack makes the n-th operation of a kind fail, and looks after connections.
 type rack struct {
 	op     operation
+	alert  int          // bytes at most, by which TLS tells on closing that it ends
 	left   atomic.Int64 // until the one that fails
 	off    atomic.Bool
 	hit    atomic.Bool
@@ -114,10 +115,7 @@ func (c *rackConn) Read(b []byte) (int, error) {
 }
 
 func (c *rackConn) Write(b []byte) (int, error) {
-	// Bytes at most, by which TLS tells on closing that it ends: an alert within a
-	// record, which within TLS to a proxy is in another.
-	const alert = 31 + 22
-	if c.r.off.Load() && c.failed.Load() && len(b) > alert {
+	if c.r.off.Load() && c.failed.Load() && len(b) > c.r.alert {
 		c.r.abused.Store(true)
 	}
 	if c.r.fails(opWrite) {
@@ -504,6 +502,9 @@ const tortureTries = 4
 // operation came.
 func torture(t *testing.T, sc *scenario, g *ground, op operation, n, try int) bool {
 	r := newRack(op, n)
+	if r.alert = 31; sc.kind == "tlsproxy" {
+		r.alert += 22 // for the record of the TLS around it
+	}
 	s := newFaultSession(func(a *requests.HTTPAdapter) {
 		a.Dial = r.dial
 		if sc.setup != nil {

@@ -222,17 +222,16 @@ func (u *URL) CheckHost() error {
 		return newError(InvalidURL, u.Text, noHost)
 	}
 	name := strings.TrimSuffix(u.Host, ".")
-	for from := 0; from <= len(name); {
-		end := from
-		for end < len(name) && name[end] != '.' {
-			end++
-		}
-		if end == from || end-from > maxLabel && !strings.Contains(name[from:end], ":") {
+	for {
+		label, rest, more := strings.Cut(name, ".")
+		if label == "" || len(label) > maxLabel && !strings.Contains(label, ":") {
 			return newError(InvalidURL, u.Text, badLabel)
 		}
-		from = end + 1
+		if !more {
+			return nil
+		}
+		name = rest
 	}
-	return nil
 }
 
 // String returns Text.

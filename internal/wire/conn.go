@@ -57,17 +57,17 @@ type Conn struct {
 
 	read    atomic.Int64 // bytes, of heads and bodies alike
 	written atomic.Int64
-	heldBy  atomic.Int32 // unread responses that hold the connection
-	turn    atomic.Int64 // counts requests
-	sent    atomic.Int64 // the turn whose head went out
-	rested  atomic.Int64 // the turn whose response came to its end
-	handed  atomic.Int64 // the turn whose response came to its end with its head, to the transport
-	taken   atomic.Int64 // the turn whose response nobody waits for any more
-	closing atomic.Bool  // somebody waits in Close, for takes
-	takes   chan struct{}
-	dead    atomic.Bool // a read has failed
-	retired atomic.Bool // no other request is to be served
-	closed  atomic.Bool // onClose was called
+	heldBy  atomic.Int32  // unread responses that hold the connection
+	turn    atomic.Int64  // counts requests
+	sent    atomic.Int64  // the turn whose head went out
+	rested  atomic.Int64  // the turn whose response came to its end
+	handed  atomic.Int64  // the turn whose response came to its end with its head, to the transport
+	taken   atomic.Int64  // the turn whose response nobody waits for any more
+	closing atomic.Bool   // somebody waits in Close, for takes
+	takes   chan struct{} // wakes one of those
+	dead    atomic.Bool   // a read has failed
+	retired atomic.Bool   // no other request is to be served
+	closed  atomic.Bool   // onClose was called
 	onClose func()
 	track   atomic.Bool // the ends of the response's chunks matter
 	chunks  tracker     // the reader's
