@@ -2,10 +2,13 @@ package requests
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -33,4 +36,40 @@ func TestKeepAliveOfZero(t *testing.T) {
 			assert.Equal(t, want, conns.Load())
 		})
 	}
+}
+
+// A response that one read brings is the same to the caller as one that comes in
+// pieces, and its body holds the connection while a hook has it unread.
+func TestWholeResponseIsAsAnyOther(t *testing.T) {
+	var conns atomic.Int64
+	url := rawLoop(t, func(_ int, c net.Conn, r *bufio.Reader) {
+		conns.Add(1)
+		for head := readHead(r); head != ""; head = readHead(r) {
+			answer := "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: y\r\n\r\nok"
+			cut := len(answer)
+			if strings.Contains(head, " /pieces ") {
+				cut -= len("ok")
+			}
+			_, _ = io.WriteString(c, answer[:cut])
+			if cut < len(answer) {
+				time.Sleep(10 * time.Millisecond) // so that the rest is another read
+			}
+			_, _ = io.WriteString(c, answer[cut:])
+		}
+	})
+	s := loopSession(t)
+	for _, path := range []string{"/whole", "/pieces", "/whole"} {
+		r, err := s.Get(t.Context(), url+path)
+		require.NoError(t, err)
+		assert.Equal(t, "ok", r.Text(), path)
+		assert.Equal(t, []string{"2", "y"}, append(r.Headers.Values("Content-Length"), r.Headers.Values("X")...), path)
+	}
+	assert.EqualValues(t, 1, conns.Load())
+
+	_, err := s.Get(t.Context(), url+"/whole", OnResponse(func(ctx context.Context, r *Response) (*Response, error) {
+		_, err := s.Get(ctx, url+"/within")
+		return nil, err
+	}))
+	require.NoError(t, err)
+	assert.EqualValues(t, 2, conns.Load(), "the hook's response holds its connection")
 }

@@ -168,3 +168,21 @@ func TestCloseWaitsForATime(t *testing.T) {
 		})
 	}
 }
+
+// A peer's word on how long it keeps the connection counts from the first
+// response, which has come to its end when the word is heard.
+func TestExpiryOfWholeResponse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var whole []byte
+		c := answered(t, 0, func(c *Conn) { c.TakeWhole(&whole, 10) },
+			"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1\r\nContent-Length: 1\r\n\r\na")
+		_, err := c.Read(make([]byte, 100))
+		require.NoError(t, err)
+		c.Taken(c.Turn())
+		c.ExpireIdle(time.Second)
+		time.Sleep(time.Second)
+		c.Arm(fixedHead(ourHead), Reused|Replayable)
+		_, err = c.Write([]byte(theirHead))
+		require.ErrorIs(t, err, ErrStale)
+	})
+}
