@@ -73,3 +73,20 @@ func TestWholeResponseIsAsAnyOther(t *testing.T) {
 	require.NoError(t, err)
 	assert.EqualValues(t, 2, conns.Load(), "the hook's response holds its connection")
 }
+
+// A body that cannot be decoded, and came to its end, costs no connection.
+func TestUndecodableBodyKeepsConnection(t *testing.T) {
+	var conns atomic.Int64
+	url := rawLoop(t, func(_ int, c net.Conn, r *bufio.Reader) {
+		conns.Add(1)
+		for readHead(r) != "" {
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 20\r\n\r\n01234567890123456789")
+		}
+	})
+	s := loopSession(t)
+	for range 3 {
+		_, err := s.Get(t.Context(), url)
+		require.ErrorIs(t, err, ErrContentDecoding)
+	}
+	assert.EqualValues(t, 1, conns.Load())
+}

@@ -234,8 +234,10 @@ func (b *tripBody) Read(p []byte) (int, error) {
 	}
 	if whole := b.t.whole; whole != nil && len(*whole) > 0 {
 		n := copy(p, *whole)
-		*whole = (*whole)[n:]
-		return n, nil
+		if *whole = (*whole)[n:]; len(*whole) == 0 {
+			b.err = io.EOF // with the last bytes, as net/http has it
+		}
+		return n, b.err
 	}
 	b.t.watch.start()
 	n, err := b.body.Read(p)
