@@ -57,7 +57,9 @@ func (t *trip) response(resp *http.Response) *Response {
 func (t *trip) restoreWhole(r *Response) {
 	if t.whole != nil && *t.whole != nil {
 		r.body.length = int64(len(*t.whole))
-		r.Headers.Set("Content-Length", itoa(r.body.length))
+		if i := r.Headers.index("Content-Length", 0); i >= 0 {
+			r.Headers.fields[i].value = itoa(r.body.length)
+		}
 	}
 }
 

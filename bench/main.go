@@ -19,6 +19,7 @@ func main() {
 	serving := flag.Bool("serve", false, "be the server of another run")
 	barsOnly := flag.Bool("bars", false, "measure the bars, and exit 1 where one is short")
 	growth := flag.Bool("growth", false, "measure how the cost of a call grows")
+	parts := flag.Bool("parts", false, "measure what the time of a call is made of")
 	cold := flag.Bool("cold", false, "measure cold start and the sizes of binaries")
 	flag.Parse()
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -31,6 +32,8 @@ func main() {
 		ok, err = runBars(ctx, os.Stdout)
 	case *growth:
 		ok, err = runGrowth(ctx, os.Stdout)
+	case *parts:
+		err = runParts(ctx, os.Stdout)
 	case *cold:
 		ok, err = runCold(ctx, os.Stdout)
 	default:
