@@ -3,6 +3,7 @@
 //
 //	go run .          one table of all peers, bench/RESULTS.md and its chart
 //	go run . -bars    what the library must reach, one line for each bar
+//	go run . -parts   what the time of a call is made of, beside the transport and bare sockets
 //	go run . -growth  cost of a call as cookies, mounts, connections and headers grow
 //	go run . -cold    first response of a minimal program, and sizes of binaries
 //
