@@ -45,6 +45,7 @@ type PreparedRequest struct {
 
 	redirected bool // it follows another request, by a redirect
 	authLast   bool // Authorization is a redirect's, and comes after the proxy's
+	lengthLast bool // Content-Length likewise
 
 	digest digestTurn // with the origin
 }

@@ -71,7 +71,7 @@ func redirected(p *PreparedRequest, status int, to uri.URL) *PreparedRequest {
 	// for those that must not.
 	next.Headers.Del("Cookie")
 	next.Headers.Del("Proxy-Authorization")
-	next.redirected, next.authLast = true, false
+	next.redirected, next.authLast, next.lengthLast = true, false, false
 	next.digest = digestTurn{}
 	if stripsAuth(p.target, to) {
 		next.Headers.Del("Authorization")
@@ -94,17 +94,22 @@ func (s *Session) redirect(ctx context.Context, p *PreparedRequest, status int, 
 		next.Headers.Del("Authorization")
 		return next, d.Authenticate(ctx, next)
 	}
-	// RED-15: netrc is asked anew, for the host that it goes to.
-	if s.IgnoreEnv || next.Headers.Has("Authorization") || to.Opaque {
+	if s.IgnoreEnv || to.Opaque {
 		return next, nil
 	}
-	if user, password, ok := s.env.netrc(to.Host); ok {
+	// RED-15: netrc is asked anew, for the host that it goes to.
+	user, password, ok := s.env.netrc(to.Host)
+	if !ok {
+		return next, nil
+	}
+	next.lengthLast = !next.Headers.Has("Content-Length")
+	if !next.Headers.Has("Authorization") {
 		if err := (&Basic{Username: user, Password: password}).Authenticate(ctx, next); err != nil {
 			return nil, err
 		}
 		next.authLast = true
-		next.frame(next.Body) // as after any auth, so that a PUT without a body says so here
 	}
+	next.frame(next.Body) // as after any auth, so that a PUT without a body says so here
 	return next, nil
 }
 

@@ -369,18 +369,21 @@ func TestRedirectNetrc(t *testing.T) {
 
 // A netrc entry at a redirect frames the request anew, as any auth does.
 func TestRedirectNetrcFrames(t *testing.T) {
-	tests := []struct{ method, code, want string }{
-		{"GET", "301", "[Authorization]"},
-		{"PUT", "301", "[Authorization Content-Length]"},
-		{"DELETE", "301", "[Authorization Content-Length]"},
-		{"PUT", "307", "[Content-Length Authorization]"},
+	tests := []struct{ method, code, to, want string }{
+		{"GET", "301", "http://b.test/", "[Authorization]"},
+		{"PUT", "301", "http://b.test/", "[Authorization Content-Length]"},
+		{"DELETE", "301", "http://b.test/", "[Authorization Content-Length]"},
+		{"PUT", "307", "http://b.test/", "[Content-Length Authorization]"},
+		{"PUT", "301", "/b", "[Authorization Content-Length]"},
+		{"PUT", "307", "/b", "[Content-Length Authorization]"},
+		{"PUT", "303", "/b", "[Authorization]"},
 	}
 	for _, tt := range tests {
 		var last []string
 		s := cannedSession(t, func(_ context.Context, p *PreparedRequest, _ Settings) (*Response, error) {
 			if p.URL == "http://a.test/" {
 				status, _ := strconv.Atoi(tt.code)
-				return NewResponse(p, status, "", NewHeaders("Location", "http://b.test/"), nil), nil
+				return NewResponse(p, status, "", NewHeaders("Location", tt.to), nil), nil
 			}
 			for name := range p.Headers.All() {
 				if name == "Authorization" || name == "Content-Length" {
@@ -389,10 +392,10 @@ func TestRedirectNetrcFrames(t *testing.T) {
 			}
 			return NewResponse(p, 200, "", Headers{}, nil), nil
 		})
-		withNetrc(t, s, "machine b.test login b password 2\n")
+		withNetrc(t, s, "default login b password 2\n")
 		_, err := s.Do(t.Context(), tt.method, "http://a.test/")
 		require.NoError(t, err)
-		assert.Equal(t, tt.want, fmt.Sprint(last), "%s %s", tt.method, tt.code)
+		assert.Equal(t, tt.want, fmt.Sprint(last), "%s %s %s", tt.method, tt.code, tt.to)
 	}
 }
 

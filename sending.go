@@ -84,7 +84,7 @@ func (t *trip) AppendHead(b []byte) []byte {
 		b = t.appendFraming(b)
 	}
 	// It is written once, in the first of three places: that of the caller's own
-	// field, before a redirect's Authorization, or at the end.
+	// field, before what a redirect added, or at the end.
 	proxyAuth := ""
 	if t.proxyTurn != nil {
 		proxyAuth = t.proxyTurn.header
@@ -102,7 +102,7 @@ func (t *trip) AppendHead(b []byte) []byte {
 				continue
 			}
 		}
-		if proxyAuth != "" && p.authLast && equalFold(f.name, "Authorization") {
+		if proxyAuth != "" && (p.authLast && equalFold(f.name, "Authorization") || p.lengthLast && equalFold(f.name, "Content-Length")) {
 			b = appendField(b, "Proxy-Authorization", proxyAuth)
 			proxyAuth = ""
 		}
