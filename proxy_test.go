@@ -498,20 +498,30 @@ func TestUnknownProxyScheme(t *testing.T) {
 	}
 }
 
-// A netrc entry of a redirect's target comes after the credentials for the
-// proxy, which Requests puts there first.
+// What a netrc entry adds to the request of a redirect comes after the credentials
+// for the proxy, which Requests puts there first where they are under the key of
+// the scheme.
 func TestRedirectProxyAuthOrder(t *testing.T) {
-	p, err := NewRequest("PUT", "http://a.test/", Header("X", "1")).Prepare(t.Context())
-	require.NoError(t, err)
-	s := loopSession(t)
-	withNetrc(t, s, "machine b.test login b password 2\n")
-	next, err := s.redirect(t.Context(), p, 301, target(t, "http://b.test/"))
-	require.NoError(t, err)
-	head := string((&trip{p: next, proxyTurn: &proxyTurn{header: "Basic proxy"}}).AppendHead(nil))
-	names := ""
-	for line := range strings.Lines(head) {
-		name, _, _ := strings.Cut(line, ":")
-		names += strings.TrimSpace(name) + "|"
+	for _, tt := range []struct{ key, proxy, to, want string }{
+		{"http", "http://u:p@proxy.test", "http://b.test/", "Host|X|Proxy-Authorization|Authorization|Content-Length||"},
+		{"http", "http://u:p@proxy.test", "http://a.test/b", "Host|Authorization|X|Proxy-Authorization|Content-Length||"},
+		{"all", "http://u:p@proxy.test", "http://b.test/", "Host|X|Authorization|Content-Length|Proxy-Authorization||"},
+		{"http", "http://u@proxy.test", "http://b.test/", "Host|X|Authorization|Content-Length|Proxy-Authorization||"},
+	} {
+		p, err := NewRequest("PUT", "http://a.test/", Header("Authorization", "Basic YTox"), Header("X", "1")).Prepare(t.Context())
+		require.NoError(t, err)
+		s := loopSession(t)
+		withNetrc(t, s, "machine a.test login a password 1 machine b.test login b password 2\n")
+		next, err := s.redirect(t.Context(), p, 301, target(t, tt.to))
+		require.NoError(t, err)
+		settings := &Settings{Proxies: ProxyMap{tt.key: tt.proxy}}
+		head := string((&trip{p: next, settings: settings, proxyTurn: &proxyTurn{header: "Basic proxy"}}).AppendHead(nil))
+		_, fields, _ := strings.Cut(head, "\r\n")
+		names := ""
+		for line := range strings.Lines(fields) {
+			name, _, _ := strings.Cut(line, ":")
+			names += strings.TrimSpace(name) + "|"
+		}
+		assert.Equal(t, tt.want, names, tt)
 	}
-	assert.Equal(t, "PUT / HTTP/1.1|Host|X|Proxy-Authorization|Authorization|Content-Length||", names)
 }

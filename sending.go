@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/seed-9ea40bd3/requests/internal/uri"
 )
 
 // fillHeader gives HTTP/2, or a transport of the caller's, the headers:
@@ -85,9 +87,9 @@ func (t *trip) AppendHead(b []byte) []byte {
 	}
 	// It is written once, in the first of three places: that of the caller's own
 	// field, before what a redirect added, or at the end.
-	proxyAuth := ""
+	proxyAuth, early := "", false
 	if t.proxyTurn != nil {
-		proxyAuth = t.proxyTurn.header
+		proxyAuth, early = t.proxyTurn.header, t.proxyAuthEarly()
 	}
 	for i := range p.Headers.fields {
 		f := &p.Headers.fields[i]
@@ -102,7 +104,7 @@ func (t *trip) AppendHead(b []byte) []byte {
 				continue
 			}
 		}
-		if proxyAuth != "" && (p.authLast && equalFold(f.name, "Authorization") || p.lengthLast && equalFold(f.name, "Content-Length")) {
+		if proxyAuth != "" && early && (p.authLast && equalFold(f.name, "Authorization") || p.lengthLast && equalFold(f.name, "Content-Length")) {
 			b = appendField(b, "Proxy-Authorization", proxyAuth)
 			proxyAuth = ""
 		}
@@ -112,6 +114,19 @@ func (t *trip) AppendHead(b []byte) []byte {
 		b = appendField(b, "Proxy-Authorization", proxyAuth)
 	}
 	return append(b, "\r\n"...)
+}
+
+// proxyAuthEarly reports whether a redirect gives the request its
+// Proxy-Authorization before all else that it adds: Requests looks for user and
+// password under the proxies' key of the scheme alone, and finds those of other
+// keys when the request goes out.
+func (t *trip) proxyAuthEarly() bool {
+	if !t.p.authLast && !t.p.lengthLast {
+		return false
+	}
+	u, err := uri.ParseProxy(t.settings.Proxies[t.p.target.Scheme])
+	_, password, _ := u.ProxyAuth()
+	return err == nil && password != ""
 }
 
 // appendHost names the host of the URL, in the form for the way there.
