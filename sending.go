@@ -85,26 +85,31 @@ func (t *trip) AppendHead(b []byte) []byte {
 	if !p.Headers.Has("Content-Length") && !p.Headers.Has("Transfer-Encoding") {
 		b = t.appendFraming(b)
 	}
-	// It is written once, in the first of three places: that of the caller's own
-	// field, before what a redirect added, or at the end.
-	proxyAuth, early := "", false
+	return append(t.appendFields(b), "\r\n"...)
+}
+
+// appendFields appends the fields of the headers, and with them the credentials for
+// a proxy that forwards: once, in the first of three places: that of the caller's
+// own field, before what a redirect added, or at the end.
+func (t *trip) appendFields(b []byte) []byte {
+	proxyAuth := ""
 	if t.proxyTurn != nil {
-		proxyAuth, early = t.proxyTurn.header, t.proxyAuthEarly()
+		proxyAuth = t.proxyTurn.header
 	}
-	for i := range p.Headers.fields {
-		f := &p.Headers.fields[i]
-		if equalFold(f.name, "Proxy-Authorization") {
-			switch {
-			case p.target.Scheme == "https", f.reach == reachProxy && !t.forwarded():
+	for i := range t.p.Headers.fields {
+		f := &t.p.Headers.fields[i]
+		switch {
+		case equalFold(f.name, "Proxy-Authorization"):
+			if t.p.target.Scheme == "https" || f.reach == reachProxy && !t.forwarded() {
 				continue // it is the proxy's, and must not reach the origin
+			}
 			// The URL of the proxy wins over the caller's header, as in Requests.
-			case proxyAuth != "":
+			if proxyAuth != "" {
 				b = appendField(b, f.name, proxyAuth)
 				proxyAuth = ""
 				continue
 			}
-		}
-		if proxyAuth != "" && early && (p.authLast && equalFold(f.name, "Authorization") || p.lengthLast && equalFold(f.name, "Content-Length")) {
+		case proxyAuth != "" && t.comesAfterProxyAuth(f.name):
 			b = appendField(b, "Proxy-Authorization", proxyAuth)
 			proxyAuth = ""
 		}
@@ -113,15 +118,15 @@ func (t *trip) AppendHead(b []byte) []byte {
 	if proxyAuth != "" {
 		b = appendField(b, "Proxy-Authorization", proxyAuth)
 	}
-	return append(b, "\r\n"...)
+	return b
 }
 
-// proxyAuthEarly reports whether a redirect gives the request its
-// Proxy-Authorization before all else that it adds: Requests looks for user and
-// password under the proxies' key of the scheme alone, and finds those of other
-// keys when the request goes out.
-func (t *trip) proxyAuthEarly() bool {
-	if !t.p.authLast && !t.p.lengthLast {
+// comesAfterProxyAuth reports whether a redirect has added a field after the
+// credentials for the proxy. Requests looks for those under the proxies' key of the
+// scheme alone then, and finds those of other keys when the request goes out.
+func (t *trip) comesAfterProxyAuth(name string) bool {
+	added := t.p.authLast && equalFold(name, "Authorization") || t.p.lengthLast && equalFold(name, "Content-Length")
+	if !added {
 		return false
 	}
 	u, err := uri.ParseProxy(t.settings.Proxies[t.p.target.Scheme])
