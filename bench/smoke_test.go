@@ -24,7 +24,7 @@ func TestEveryPeerDoesEveryLoad(t *testing.T) {
 	}
 	defer stop()
 	for _, l := range loads() {
-		for _, p := range everyone(at) {
+		for _, p := range append(everyone(at), partsOf(l, at)...) {
 			op := l.op(p, at)
 			if op == nil {
 				t.Errorf("%s, %s: not done", l.name, p.name)

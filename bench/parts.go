@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+
+	"github.com/seed-9ea40bd3/requests"
+)
+
+// partsOf returns the rows of a load that differ from one another by one thing, or
+// nil. What a row of sockets takes no client can be faster than.
+func partsOf(l load, t *target) []*peer {
+	rows := []*peer{newNetHTTP(t, floor), newNetHTTP(t, floorAgain)}
+	switch l.name {
+	case "GET 1 KiB", "GET 1 KiB, 32 at once", "HTTPS GET 1 KiB":
+		return append(rows, newNetHTTPHeaders(t), newRoundTrip(t, false), newRoundTrip(t, true), newOursAlone(t), newOurs(t))
+	case "GET 10 MiB":
+		return append(rows, newSocket(t, false), newSocket(t, true), newMemory(), newOurs(t))
+	}
+	return nil
+}
+
+// runParts measures what a call's time is made of.
+func runParts(ctx context.Context, w io.Writer) error {
+	t, stop, err := newTarget()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	for _, l := range loads() {
+		rows := partsOf(l, t)
+		if rows == nil {
+			continue
+		}
+		res := measureLoad(ctx, l, rows, t)
+		if err := res.failed(); err != nil {
+			return err
+		}
+		for _, r := range res.rows {
+			ratios := res.ratios(r, wallOf)
+			low, high := interval(ratios)
+			fmt.Fprintf(w, "%-22s %-26s %.3f [%.3f, %.3f] %5.0f allocations\n", l.name, r.peer.name,
+				median(ratios), low, high, median(r.figures(allocsOf)))
+		}
+	}
+	return nil
+}
+
+// newNetHTTPHeaders is net/http with the headers that this library sends.
+func newNetHTTPHeaders(t *target) *peer {
+	client := &http.Client{Transport: newTransport(t)}
+	return &peer{name: "net/http, same headers", get: func(ctx context.Context, url string) (int, error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return 0, err
+		}
+		setOurHeaders(req.Header)
+		return readAll(client.Do(req))
+	}}
+}
+
+func setOurHeaders(h http.Header) {
+	for name, value := range requests.DefaultHeaders().All() {
+		h.Set(name, value)
+	}
+}
+
+// newRoundTrip is the transport alone, with a body read into one allocation.
+func newRoundTrip(t *target, headers bool) *peer {
+	transport, name := newTransport(t), "RoundTrip"
+	if headers {
+		name += ", same headers"
+	}
+	return &peer{name: name, get: func(ctx context.Context, url string) (int, error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return 0, err
+		}
+		if headers {
+			setOurHeaders(req.Header)
+		}
+		resp, err := transport.RoundTrip(req)
+		if err != nil {
+			return 0, err
+		}
+		defer resp.Body.Close()
+		return io.ReadFull(resp.Body, make([]byte, resp.ContentLength))
+	}}
+}
+
+// newOursAlone is this library without a look at the environment.
+func newOursAlone(t *target) *peer {
+	s := requests.NewSession(requests.Settings{Verify: requests.TLSVerify{Roots: t.roots}})
+	s.IgnoreEnv = true
+	return &peer{name: "requests, no environment", get: func(ctx context.Context, url string) (int, error) {
+		r, err := s.Get(ctx, url)
+		if err != nil {
+			return 0, err
+		}
+		return len(r.Content()), nil
+	}}
+}
+
+// newSocket reads the large body from a socket, with a system call for as much as
+// there is: into new memory each time, or over what was read before.
+func newSocket(t *target, reuse bool) *peer {
+	host, name := strings.TrimPrefix(t.http, "http://"), "socket, new memory"
+	var kept []byte
+	if reuse {
+		name, kept = "socket, memory used before", make([]byte, largeSize)
+	}
+	var conn net.Conn
+	var r *bufio.Reader
+	return &peer{name: name, get: func(context.Context, string) (n int, err error) {
+		if conn == nil {
+			if conn, err = net.Dial("tcp", host); err != nil {
+				return 0, err
+			}
+			r = bufio.NewReader(conn)
+		}
+		if _, err := io.WriteString(conn, "GET /large HTTP/1.1\r\nHost: bench\r\n\r\n"); err != nil {
+			return 0, err
+		}
+		for line := []byte("x"); len(line) > len("\r\n"); {
+			if line, err = r.ReadSlice('\n'); err != nil {
+				return 0, err
+			}
+		}
+		b := kept
+		if b == nil {
+			b = make([]byte, largeSize)
+		}
+		return io.ReadFull(r, b)
+	}}
+}
+
+// newMemory makes the memory of the large body, and reads nothing.
+func newMemory() *peer {
+	return &peer{name: "new memory alone", get: func(context.Context, string) (int, error) {
+		b := make([]byte, largeSize)
+		runtime.KeepAlive(b)
+		return len(b), nil
+	}}
+}
