@@ -310,13 +310,10 @@ func (s *cookieStore) remove(e *cookieEntry) {
 	}
 	// Its longest stays, as an upper bound: it saves looks and decides nothing.
 	delete(e.group.places.byPath, e.path)
-	if len(e.group.places.byPath) > 0 {
-		return
-	}
-	bare := strings.TrimPrefix(e.domain, ".")
-	site.groups[boolIndex(bare != e.domain)] = nil
+	// CK-11: an empty group keeps its place in the order, before that of the same
+	// domain with a dot or behind it.
 	if site.len == 0 {
-		delete(s.sites, bare)
+		delete(s.sites, strings.TrimPrefix(e.domain, "."))
 	}
 }
 

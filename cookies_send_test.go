@@ -27,6 +27,16 @@ func TestCookieHeaderOrder(t *testing.T) {
 		string(j.header([]byte("prefix "), nil, cookieURL{host: "x.a.test"}, cookieRules{})))
 }
 
+// A domain keeps its place beside that of the same name with a dot when its last
+// cookie goes (CK-11).
+func TestCookieOrderOutlivesDeletion(t *testing.T) {
+	j := newTestJar()
+	give(t, j, "http://a.test/", "b=2; Path=/", "c=5; Path=/; Domain=a.test", "b=; Path=/; Max-Age=0", "a=6; Path=/")
+	assert.Equal(t, "a=6; c=5", ask(t, j, "http://a.test/"))
+	give(t, j, "http://a.test/", "a=; Path=/; Max-Age=0", "c=; Path=/; Domain=a.test; Max-Age=0")
+	assert.Empty(t, j.store.sites, "nothing is left of what was deleted")
+}
+
 // A call's cookies lie on a copy of the jar (CK-12), and the jar's on them
 // after a redirect (CK-18).
 func TestCookieHeaderWithCall(t *testing.T) {
