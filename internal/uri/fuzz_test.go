@@ -93,7 +93,7 @@ func FuzzCanonical(f *testing.F) {
 			return
 		}
 		long := func(text string) URL {
-			p, err := normalize(text)
+			p, err := normalize(text, settle)
 			if err != nil {
 				t.Fatalf("%q: %v", text, err)
 			}
@@ -108,7 +108,7 @@ func FuzzCanonical(f *testing.F) {
 		}
 		params := []Param{{"a", "b c"}, {"é", text}}
 		got.addParams(params)
-		p, _ := normalize(text)
+		p, _ := normalize(text, settle)
 		p.query = joinQuery(p.query, Encode(params))
 		if want, _ := checked(p.text()); got != want {
 			t.Fatalf("%q with params:\n got %+v\nwant %+v", text, got, want)

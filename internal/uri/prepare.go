@@ -38,7 +38,13 @@ func Prepare(raw string, params []Param, rawQuery string) (URL, error) {
 	if strings.IndexByte(text, ':') >= 0 && !hasHTTPPrefix(text) {
 		return opaque(text)
 	}
-	p, err := normalize(text)
+	// A "%" of rawQuery that begins no escape has [Requote] take each "%" literally:
+	// nothing may have been unescaped before.
+	finish := settle
+	if !validEscapes(rawQuery) {
+		finish = encodeComponent
+	}
+	p, err := normalize(text, finish)
 	if err != nil {
 		return URL{}, err
 	}
@@ -77,11 +83,11 @@ func opaque(text string) (URL, error) {
 }
 
 // normalize parses text as urllib3's parse_url does and brings its components
-// into the form in which Requests puts them together again.
-func normalize(text string) (parts, error) {
+// into the form in which Requests puts them together again, by finish.
+func normalize(text string, finish func(s string, allowed class) string) (parts, error) {
 	p := splitLoose(text)
 	p.scheme = strings.ToLower(p.scheme)
-	userinfo, host, port, reason := normalizeAuthority(p)
+	userinfo, host, port, reason := normalizeAuthority(p, finish)
 	switch {
 	case reason != "":
 		return p, newError(InvalidURL, text, reason)
@@ -95,9 +101,9 @@ func normalize(text string) (parts, error) {
 	}
 	p.authority = joinAuthority(userinfo, host, port)
 	if isHTTP(p.scheme) {
-		p.path = removeDots(settle(p.path, inPath))
-		p.query = settle(p.query, inQuery)
-		p.fragment = settle(p.fragment, inQuery)
+		p.path = removeDots(finish(p.path, inPath))
+		p.query = finish(p.query, inQuery)
+		p.fragment = finish(p.fragment, inQuery)
 	}
 	if !strings.HasPrefix(p.path, "/") {
 		p.path = "/" + p.path
@@ -118,7 +124,7 @@ func splitLoose(text string) parts {
 
 // normalizeAuthority returns the components of an authority as they go into the
 // text. Schemes other than http and https keep what they have.
-func normalizeAuthority(p parts) (userinfo, host, port, reason string) {
+func normalizeAuthority(p parts, finish func(s string, allowed class) string) (userinfo, host, port, reason string) {
 	userinfo, hostPort := cutUserinfo(p.authority)
 	host, port, ok := cutHostPort(hostPort)
 	if !ok {
@@ -132,7 +138,7 @@ func normalizeAuthority(p parts) (userinfo, host, port, reason string) {
 		return encodeBrackets(userinfo), host, port, reason
 	}
 	host, reason = normalizeHost(host)
-	return settle(userinfo, inUserinfo), host, port, reason
+	return finish(userinfo, inUserinfo), host, port, reason
 }
 
 // joinAuthority puts an authority together. Empty parts leave no delimiter.

@@ -32,7 +32,7 @@ func ParseProxy(value string) (URL, error) {
 	}
 	host := p
 	host.scheme = "" // the host's rules are those of http for all schemes
-	userinfo, name, port, reason := normalizeAuthority(host)
+	userinfo, name, port, reason := normalizeAuthority(host, settle)
 	switch {
 	case reason != "":
 		return URL{}, newError(InvalidURL, value, reason)

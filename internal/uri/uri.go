@@ -57,13 +57,14 @@ func view(text string) (u URL, reason string) {
 	if !ok || strings.ContainsAny(userinfo, "[]") {
 		return u, badHost
 	}
+	u.Userinfo = userinfo
 	if port, ok = parsePort(port); !ok {
 		return u, badPort
 	}
 	if host, ok = plainHost(host); !ok {
 		return u, badIPv6
 	}
-	u.Userinfo, u.Host, u.Port = userinfo, host, port
+	u.Host, u.Port = host, port
 	return u, ""
 }
 
