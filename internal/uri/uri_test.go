@@ -149,6 +149,7 @@ func TestAuth(t *testing.T) {
 		{"http://user@host:pass@a.test/", "user@host", "pass", true, true},
 		{"http://üser:p ä@a.test/", "üser", "p ä", true, true},
 		{"http://u:100%@a.test/", "u", "100%", true, true},
+		{"ftp://u:p@a.test:bad/", "u", "p", true, true},
 	}
 	for _, test := range tests {
 		u := prepared(t, test.raw)
