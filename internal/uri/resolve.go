@@ -116,8 +116,9 @@ func resolve(base URL, location string) (URL, error) {
 // resolvePlain is [Resolve] for a location that is a URL or an absolute path
 // and has nothing to be changed, as most have. It may say no to one of those.
 func resolvePlain(base *URL, location string) (URL, bool) {
-	// The fragment would have to be carried over (RED-9).
-	if base.Fragment != "" || base.Opaque {
+	// The fragment would have to be carried over (RED-9); a semicolon may end the
+	// path.
+	if base.Fragment != "" || base.Opaque || strings.IndexByte(location, ';') >= 0 {
 		return URL{}, false
 	}
 	if !strings.HasPrefix(location, "/") {
@@ -155,7 +156,21 @@ func reference(location string) parts {
 	if p.scheme != "" && p.authority == "" && p.path != "" && p.path[0] != '/' && hasHTTPPrefix(p.scheme) {
 		p.path = "/" + p.path // "http:x" is an absolute path
 	}
+	if p.scheme == "" || isHTTP(p.scheme) {
+		p.path = withoutEmptyParams(p.path)
+	}
 	return p
+}
+
+// withoutEmptyParams returns a path without the semicolon that ends it where its
+// last segment has no other: to Python that begins parameters of the segment, of
+// which there are none.
+func withoutEmptyParams(path string) string {
+	last := path[strings.LastIndexByte(path, '/')+1:]
+	if i := strings.IndexByte(last, ';'); i >= 0 && i == len(last)-1 {
+		return path[:len(path)-1]
+	}
+	return path
 }
 
 // merge resolves a reference that has no authority (RFC 3986 section 5.2.2, as
@@ -163,7 +178,7 @@ func reference(location string) parts {
 func merge(base, ref parts) parts {
 	ref.scheme, ref.authority, ref.hasAuthority = strings.ToLower(base.scheme), base.authority, base.hasAuthority
 	if ref.path == "" {
-		ref.path = base.path
+		ref.path = withoutEmptyParams(base.path)
 		if ref.query == "" {
 			ref.query = base.query
 		}
