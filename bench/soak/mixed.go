@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -64,13 +63,11 @@ func runMixed(ctx context.Context, s settings, r *report) error {
 		})
 	}
 	wait(ctx, begin.Add(length/10))
-	earlyHeap := liveHeap()
+	earlyHeap, _ := memoryInUse()
 	wait(ctx, begin.Add(length/5))
-	debug.FreeOSMemory()
-	earlyRSS := resident()
+	_, earlyRSS := memoryInUse()
 	wait(ctx, begin.Add(length-length/50))
-	debug.FreeOSMemory()
-	lateHeap, lateRSS := liveHeap(), resident()
+	lateHeap, lateRSS := memoryInUse()
 	wg.Wait()
 	session.Close()
 	o.Close()

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"math"
 	"net"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"runtime/metrics"
 	"strconv"
 	"strings"
@@ -80,11 +82,17 @@ func peakHeap(f func() error) (float64, error) {
 	return float64(<-peak) / (1 << 20), err
 }
 
-// liveHeap is what is in use after a collection, in MiB.
-func liveHeap() float64 {
-	runtime.GC()
-	runtime.GC()
-	return float64(heapObjects()) / (1 << 20)
+// memoryInUse is the least that the heap's objects and the process take, in MiB, at
+// twenty moments within some seconds: what requests under way need comes and goes,
+// and an encoder of the server's alone may have 8 MiB.
+func memoryInUse() (heap, rss float64) {
+	heap, rss = math.Inf(1), math.Inf(1)
+	for range 50 {
+		debug.FreeOSMemory()
+		heap, rss = min(heap, float64(heapObjects())/(1<<20)), min(rss, resident())
+		pause(100 * time.Millisecond)
+	}
+	return heap, rss
 }
 
 // resident is the process's resident memory in MiB, 0 where it is not known.
