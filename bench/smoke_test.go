@@ -23,7 +23,11 @@ func TestEveryPeerDoesEveryLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stop()
+	parts := 0
 	for _, l := range loads() {
+		if partsOf(l, at) != nil {
+			parts++
+		}
 		for _, p := range append(everyone(at), partsOf(l, at)...) {
 			op := l.op(p, at)
 			if op == nil {
@@ -34,5 +38,8 @@ func TestEveryPeerDoesEveryLoad(t *testing.T) {
 				t.Errorf("%s, %s: %v", l.name, p.name, err)
 			}
 		}
+	}
+	if parts != 4 {
+		t.Errorf("%d loads are taken apart, want 4", parts)
 	}
 }
