@@ -108,6 +108,17 @@ func TestParamsRecorded(t *testing.T) {
 	}
 }
 
+// A lone "%" of the params leaves escaped dots dots (rule URL-12): it has nothing
+// taken literally.
+func TestParamsLeaveDots(t *testing.T) {
+	for _, raw := range []string{"a=%", "a=%;", "a=1", "a=%7e"} {
+		u, err := Prepare("http://a.test/a/%2e%2e/b", nil, raw)
+		if err != nil || u.Path != "/b" {
+			t.Errorf("%q: path %q, %v", raw, u.Path, err)
+		}
+	}
+}
+
 func TestResolveRecorded(t *testing.T) {
 	// In a path that is no more than a segment with a parameter, Python
 	// takes the dots for a dot segment, RFC 3986 does not.
@@ -136,6 +147,17 @@ func TestResolveRecorded(t *testing.T) {
 		check(t, what, got, want, deviations)
 		if got == r.Want && u.Target() != r.Target {
 			t.Errorf("%q: target %q want %q", what, u.Target(), r.Target)
+		}
+	}
+}
+
+// The semicolon of no parameters goes where Python knows of some in a scheme.
+func TestEmptyParamsByScheme(t *testing.T) {
+	for location, want := range map[string]string{
+		"ftp://b.test/x;": "ftp://b.test/x", "gopher://b.test/x;": "gopher://b.test/x;", "mailto:x;": "mailto:x;", "HTTPS://b.test/x;": "https://b.test/x",
+	} {
+		if u, err := Resolve(prepared(t, "http://a.test/"), location); err != nil || u.Text != want {
+			t.Errorf("%q: got %q, %v, want %q", location, u.Text, err, want)
 		}
 	}
 }

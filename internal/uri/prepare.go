@@ -38,10 +38,10 @@ func Prepare(raw string, params []Param, rawQuery string) (URL, error) {
 	if strings.IndexByte(text, ':') >= 0 && !hasHTTPPrefix(text) {
 		return opaque(text)
 	}
-	// A "%" of rawQuery that begins no escape has [Requote] take each "%" literally:
-	// nothing may have been unescaped before.
+	// Where rawQuery has [Requote] take each "%" literally nothing may have been
+	// unescaped before.
 	finish := settle
-	if !validEscapes(rawQuery) {
+	if _, ok := UnquoteUnreserved(rawQuery); !ok {
 		finish = encodeComponent
 	}
 	p, err := normalize(text, finish)

@@ -156,10 +156,20 @@ func reference(location string) parts {
 	if p.scheme != "" && p.authority == "" && p.path != "" && p.path[0] != '/' && hasHTTPPrefix(p.scheme) {
 		p.path = "/" + p.path // "http:x" is an absolute path
 	}
-	if p.scheme == "" || isHTTP(p.scheme) {
+	if hasParams(p.scheme) {
 		p.path = withoutEmptyParams(p.path)
 	}
 	return p
+}
+
+// hasParams reports whether segments have parameters in URLs of a scheme, by
+// Python's list; a reference without one counts.
+func hasParams(scheme string) bool {
+	switch scheme {
+	case "", "http", "https", "ftp", "sftp", "hdl", "prospero", "imap", "shttp", "rtsp", "rtsps", "rtspu", "sip", "sips", "mms", "tel":
+		return true
+	}
+	return false
 }
 
 // withoutEmptyParams returns a path without the semicolon that ends it where its
