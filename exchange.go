@@ -488,6 +488,9 @@ func (t *trip) terms() wire.Terms {
 	if t.resends > 0 {
 		terms |= wire.Again
 	}
+	if t.p.Body.Len() < 0 {
+		terms |= wire.Chunked
+	}
 	return terms
 }
 

@@ -54,6 +54,7 @@ type Conn struct {
 	whole   *[]byte // takes the body of a response that comes whole; may be nil
 	most    int64   // of that body
 	refused error   // of the next write
+	join    joiner  // the writer's
 
 	read    atomic.Int64 // bytes, of heads and bodies alike
 	written atomic.Int64
@@ -134,6 +135,8 @@ const (
 	Replayable
 	// Again tells that it was lost so: it goes over a new connection alone.
 	Again
+	// Chunked tells that the request's body comes in chunks.
+	Chunked
 )
 
 // Arm sets the head of the request that is about to be written, which it
@@ -142,6 +145,7 @@ func (c *Conn) Arm(head Head, terms Terms) {
 	c.head = head.AppendHead(c.head[:0])
 	c.swallow = 0
 	c.terms = terms
+	c.join = joiner{on: terms&Chunked != 0}
 	c.refused, c.whole = nil, nil
 	c.track.Store(terms&Track != 0)
 	c.bodiless.Store(terms&Bodiless != 0)
@@ -323,7 +327,7 @@ func (c *Conn) Tracked() bool { return c.chunks.chunked() }
 // Write passes b on, but for the head of a request, which it replaces.
 func (c *Conn) Write(b []byte) (int, error) {
 	if c.swallow == passThrough {
-		n, err := c.pass(b)
+		n, err := c.passBody(b)
 		// BODY-19: a server that answers early and closes has its answer read.
 		if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
 			c.failed()
@@ -344,7 +348,19 @@ func (c *Conn) Write(b []byte) (int, error) {
 		return len(b), nil
 	}
 	c.swallow = passThrough
+	// A body that begins with the head is not followed: one in chunks does not.
+	c.join.on = c.join.on && end == len(b)
 	return c.writeHead(b, b[end:])
+}
+
+// passBody passes a piece of a body on, each chunk in one write.
+func (c *Conn) passBody(b []byte) (int, error) {
+	now := c.join.take(b)
+	if len(now) == 0 {
+		return len(b), nil
+	}
+	n, err := c.pass(now)
+	return max(n-len(now)+len(b), 0), err // of b, which comes last
 }
 
 // passBlock is how much is passed on at once: the count of what was written
