@@ -81,7 +81,7 @@ func settled(r *Response, err error, verdict retryVerdict, state *retryState) (*
 	}
 	attempts := state.attempts()
 	if len(attempts) > 0 {
-		r.led().attempts = attempts
+		r.note().attempts = attempts
 	}
 	// The policy has nothing to say against the response.
 	if verdict.kind == nil {

@@ -54,7 +54,7 @@ func (b *body) cutShort(have, size int) bool {
 	if size > 0 {
 		return have < size
 	}
-	return b.framed != nil && b.decoder == nil
+	return b.framed != nil && b.decoder() == nil
 }
 
 // yieldSlices cuts a body that is in memory.
@@ -112,7 +112,7 @@ func (b *body) pieceEnds(n, have, size int) bool {
 		return false
 	case b.framed == nil:
 		return size <= 0
-	case b.decoder != nil:
+	case b.decoder() != nil:
 		return true
 	}
 	return b.framed(b.rawRead)

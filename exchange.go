@@ -13,6 +13,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,7 +30,7 @@ type trip struct {
 	parent    context.Context         // the caller's
 	stop      context.CancelCauseFunc // nil where nothing needs it
 	ctx       tripContext
-	trace     httptrace.ClientTrace
+	tracer    *tracer
 
 	conn    *wire.Conn   // of HTTP/1.1
 	shared  *sharedConn  // of HTTP/2
@@ -142,6 +143,7 @@ func (t *trip) dispatch(
 // nobody waits for the answer any more.
 func (t *trip) roundTripOn(rtr http.RoundTripper, req *http.Request) (*http.Response, error) {
 	resp, err := roundTripOf(rtr, req)
+	t.untraced()
 	if t.conn != nil {
 		t.conn.Taken(t.turn)
 	}
@@ -239,15 +241,7 @@ func (t *trip) request(ctx context.Context) (*http.Request, error) {
 			return nil, err
 		}
 	}
-	ctx = t.stoppable(ctx)
-	t.trace.GotConn = t.gotConn
-	if t.watch != nil && t.transport != nil && p.target.Scheme == "https" {
-		t.trace.Got1xxResponse = t.gotInterim
-	}
-	if traceKey == nil || httptrace.ContextClientTrace(ctx) != nil {
-		ctx = httptrace.WithClientTrace(ctx, &t.trace) // the caller's trace is called too
-	}
-	t.ctx.Context = ctx
+	t.ctx.Context = t.traced(t.stoppable(ctx))
 	t.req = *req.WithContext(&t.ctx) // the copies stay on the stack
 	return &t.req, nil
 }
@@ -267,6 +261,55 @@ func (t *trip) stoppable(ctx context.Context) context.Context {
 	return ctx
 }
 
+// tracer tells a trip of the connection that net/http gives it. Trips take turns
+// with one: its trace stays as it is, and net/http, which may look at that for
+// longer, calls it before it returns from the RoundTrip.
+type tracer struct {
+	trace  httptrace.ClientTrace
+	trip   *trip
+	pooled bool
+}
+
+var tracers = sync.Pool{New: func() any {
+	tr := newTracer(nil)
+	tr.pooled = true
+	return tr
+}}
+
+func newTracer(t *trip) *tracer {
+	tr := &tracer{trip: t}
+	tr.trace.GotConn = func(info httptrace.GotConnInfo) { tr.trip.gotConn(info) }
+	return tr
+}
+
+// traced readies the trip's tracer, and returns the context that net/http finds
+// it by.
+func (t *trip) traced(ctx context.Context) context.Context {
+	interim := t.watch != nil && t.transport != nil && t.p.target.Scheme == "https"
+	callers := traceKey == nil || httptrace.ContextClientTrace(ctx) != nil
+	if t.transport != nil && !interim && !callers {
+		t.tracer = tracers.Get().(*tracer)
+		t.tracer.trip = t
+		return ctx
+	}
+	t.tracer = newTracer(t)
+	if interim {
+		t.tracer.trace.Got1xxResponse = t.gotInterim
+	}
+	if callers {
+		ctx = httptrace.WithClientTrace(ctx, &t.tracer.trace) // the caller's trace is called too
+	}
+	return ctx
+}
+
+// untraced gives back the tracer. The trip still knows it: net/http may ask.
+func (t *trip) untraced() {
+	if t.tracer.pooled {
+		t.tracer.trip = nil
+		tracers.Put(t.tracer)
+	}
+}
+
 // tripContext is the context of a request within net/http: the caller's, and
 // what the dialling of a connection needs to know. Being of the trip it costs
 // nothing, and its Done is that of a context which net/http knows to link to.
@@ -280,7 +323,7 @@ type tripContext struct {
 func (c *tripContext) Value(key any) any {
 	switch key {
 	case traceKey:
-		return &c.t.trace
+		return &c.t.tracer.trace
 	case connectLimit{}:
 		return valueOr(c.t.settings.Timeouts.Connect, 0)
 	case sendLimit{}:

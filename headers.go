@@ -320,8 +320,8 @@ func (h *Headers) putAll(fields []headerField) {
 // preparing adds, and lies in room where that is enough.
 func mergeHeaders(room []headerField, session, call Headers) Headers {
 	out := Headers{fields: room[:0]}
-	if n := len(session.fields) + len(call.fields) + addedFields; n > cap(room) {
-		out.fields = make([]headerField, 0, n)
+	if n := len(session.fields) + len(call.fields); n+addedFields/2 > cap(room) {
+		out.fields = make([]headerField, 0, n+addedFields)
 	}
 	out.fields = append(out.fields, session.fields...)
 	out.putAll(call.fields)
@@ -331,8 +331,8 @@ func mergeHeaders(room []headerField, session, call Headers) Headers {
 	return out
 }
 
-// addedFields is how many fields preparing adds: Cookie, Authorization,
-// Content-Length and Content-Type.
+// addedFields is how many fields preparing adds, Cookie, Authorization,
+// Content-Length and Content-Type, where usually it is no more than two.
 const addedFields = 4
 
 // equalFold is [strings.EqualFold] for ASCII, where header names live, with

@@ -34,12 +34,12 @@ type PreparedRequest struct {
 	// Hooks run on each response: those that the auth added, then the others.
 	Hooks []Hook
 
-	target  uri.URL        // of URL, while their texts agree
-	auth    Authenticator  // what was applied, asked about challenges
-	cookies []*http.Cookie // the caller's, of this call
-	since   uint64         // where the jar stood when they were given
-	host    string         // of the URL that the caller gave: whose are cookies
-	home    *uri.URL       // what auth was applied for, where redirects led from there; else nil
+	target  uri.URL         // of URL, while their texts agree
+	auth    Authenticator   // what was applied, asked about challenges
+	cookies *[]*http.Cookie // the caller's, of this call; nil for none
+	since   uint64          // where the jar stood when they were given
+	host    string          // of the URL that the caller gave: whose are cookies
+	home    *uri.URL        // what auth was applied for, where redirects led from there; else nil
 
 	room [usualFields]headerField // of Headers, as long as they fit
 
@@ -208,37 +208,47 @@ func (p *PreparedRequest) prepareHeaders(h Headers) error {
 // prepareCookies adds the Cookie header, unless the caller gave one.
 func (p *PreparedRequest) prepareCookies(call []*http.Cookie, jar *CookieJar) error {
 	if len(call) > 0 {
-		p.cookies = make([]*http.Cookie, len(call))
-	}
-	for i, c := range call {
-		if c == nil {
-			return invalidOption("cookie is nil")
+		checked, err := checkCallCookies(call, time.Now())
+		if err != nil {
+			return err
 		}
-		var err error
-		if p.cookies[i], err = checkCallCookie(c, time.Now()); err != nil {
-			return &Error{kind: ErrInvalidHeader, reason: "cookie cannot be sent", Err: err}
-		}
+		p.cookies = &checked
 	}
 	p.buildCookies(jar)
 	return nil
+}
+
+// checkCallCookies returns the cookies of a call as they are sent.
+func checkCallCookies(call []*http.Cookie, now time.Time) ([]*http.Cookie, error) {
+	checked := make([]*http.Cookie, len(call))
+	for i, c := range call {
+		if c == nil {
+			return nil, invalidOption("cookie is nil")
+		}
+		var err error
+		if checked[i], err = checkCallCookie(c, now); err != nil {
+			return nil, &Error{kind: ErrInvalidHeader, reason: "cookie cannot be sent", Err: err}
+		}
+	}
+	return checked, nil
 }
 
 // buildCookies makes the Cookie header from the jar and the call's cookies.
 func (p *PreparedRequest) buildCookies(jar *CookieJar) {
 	// On a redirect the jar may hold a newer cookie than the call gave: what came
 	// after this position wins over the call's.
-	if len(p.cookies) > 0 && !p.redirected {
+	if p.cookies != nil && !p.redirected {
 		p.since = jar.position() // even where a header comes first: a redirect drops it
 	}
 	// Like Requests this leaves a Cookie header of the caller's as it is, and
 	// sends nothing of the jar beside it.
-	if len(p.cookies) == 0 && (jar == nil || jar.Len() == 0) || p.target.Opaque || p.Headers.Has("Cookie") {
+	if p.cookies == nil && (jar == nil || jar.Len() == 0) || p.target.Opaque || p.Headers.Has("Cookie") {
 		return
 	}
 	foreign := p.target.Host != p.host
 	rules := cookieRules{foreign: foreign, jarWins: p.redirected, since: p.since}
 	var room [512]byte // on the stack, as far as it goes
-	if value := jar.header(room[:0], p.cookies, p.cookieURL(), rules); len(value) > 0 {
+	if value := jar.header(room[:0], valueOr(p.cookies, nil), p.cookieURL(), rules); len(value) > 0 {
 		p.Headers.fields = append(p.Headers.fields, headerField{name: "Cookie", value: string(value), raw: true})
 	}
 }

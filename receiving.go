@@ -36,8 +36,8 @@ func (t *trip) response(resp *http.Response) *Response {
 	b.raw, b.length, b.limits, b.trailer = &t.body, resp.ContentLength, &t.settings.Limits, &resp.Trailer
 	t.restoreWhole(r)
 	// What such a response says of codings is about a body that is not there.
-	if !bodiless(t.p.Method, resp.StatusCode) {
-		b.codings = resp.Header["Content-Encoding"]
+	if codings := resp.Header["Content-Encoding"]; len(codings) > 0 && !bodiless(t.p.Method, resp.StatusCode) {
+		b.coded = &coded{codings: codings}
 	}
 	// Without a body the connection may serve another request by now.
 	if t.conn != nil && resp.Body != http.NoBody && t.conn.Tracked() {

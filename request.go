@@ -247,6 +247,14 @@ func mergeSettings(session, call *Settings) Settings {
 	return out
 }
 
+// same reports whether s and o say the same of everything. Proxies are never known
+// to: the map may be changed, and is another for each call.
+func (s *Settings) same(o *Settings) bool {
+	return s.Proxies == nil && o.Proxies == nil && s.environment == o.environment &&
+		s.Stream == o.Stream && s.AllowRedirects == o.AllowRedirects && s.MaxRedirects == o.MaxRedirects &&
+		s.Timeouts == o.Timeouts && s.Verify == o.Verify && s.Cert == o.Cert && s.Limits == o.Limits && s.Guard == o.Guard
+}
+
 // overlay sets what dst points to, if p is set: nil is unset, and what it points
 // to may be zero.
 func overlay[T any](dst **T, p *T) {

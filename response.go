@@ -48,24 +48,32 @@ type Response struct {
 	// TLS is the connection's state, nil without TLS.
 	TLS *tls.ConnectionState
 
-	body       body
-	setCookies []*http.Cookie // accepted from this response
-	follow     *chain         // makes the next request; nil without a session
-	past       *past          // nil for a response that came at once
+	body   body
+	follow *chain // makes the next request; nil without a session
+	notes  *notes // nil for most
 }
 
-// past is what led to a response that did not come at once.
-type past struct {
-	asked    *PreparedRequest // before a challenge was answered, where one was
-	attempts []Attempt
+// notes are what most responses have none of.
+type notes struct {
+	setCookies []*http.Cookie   // accepted from this response
+	asked      *PreparedRequest // before a challenge was answered, where one was
+	attempts   []Attempt        // where it did not come at the first
 }
 
-// led returns the response's past, to be filled in.
-func (r *Response) led() *past {
-	if r.past == nil {
-		r.past = new(past)
+// note returns the response's notes, to be filled in.
+func (r *Response) note() *notes {
+	if r.notes == nil {
+		r.notes = new(notes)
 	}
-	return r.past
+	return r.notes
+}
+
+// noted returns the response's notes, to be read.
+func (r *Response) noted() notes {
+	if r.notes == nil {
+		return notes{}
+	}
+	return *r.notes
 }
 
 // NewResponse makes a response as an [Adapter] does: p is the request it
@@ -138,7 +146,7 @@ func (r *Response) Next(ctx context.Context) (*PreparedRequest, error) {
 // among them.
 func (r *Response) Cookies() *CookieJar {
 	jar := new(CookieJar)
-	for _, c := range r.setCookies {
+	for _, c := range r.noted().setCookies {
 		// They were accepted, so that they fit.
 		_ = jar.Set(c)
 	}
@@ -285,17 +293,14 @@ func (r *Response) Trailers() Headers {
 // Attempts returns what was tried before this response, by the policy of
 // retries: empty where the first try served.
 func (r *Response) Attempts() []Attempt {
-	if r.past == nil {
-		return nil
-	}
-	return slices.Clone(r.past.attempts)
+	return slices.Clone(r.noted().attempts)
 }
 
 // base returns the request that a redirect starts from: the caller's, without
 // the answer to a challenge.
 func (r *Response) base() *PreparedRequest {
-	if r.past != nil && r.past.asked != nil {
-		return r.past.asked
+	if asked := r.noted().asked; asked != nil {
+		return asked
 	}
 	return r.Request
 }
@@ -312,8 +317,8 @@ func (r *Response) LogValue() slog.Value { return slog.StringValue(r.String()) }
 // usualFields is how many fields of a head have room in what is allocated for
 // its message anyway.
 const (
-	usualFields    = 8 // of a request
-	receivedFields = 6 // of a response
+	usualFields    = 6 // of a request
+	receivedFields = 4 // of a response
 )
 
 // headersFrom orders the fields of a received head by name.

@@ -54,7 +54,7 @@ func (t roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if from != nil {
-		c.settings.Proxies = t.s.proxies(p, &c.settings, true)
+		c.settings.through(t.s.proxies(p, &c.settings, true))
 	}
 	ctx, finish := limitTotal(req.Context(), valueOr(c.settings.Timeouts.Total, 0))
 	resp, err := c.send(ctx, finish, p)
@@ -226,7 +226,7 @@ func toHTTPResponse(req *http.Request, r *Response) *http.Response {
 	switch {
 	case req.Header.Get("Accept-Encoding") != "":
 		body.from = r.Raw()
-	case len(r.body.codings) > 0:
+	case r.body.coded != nil:
 		out.Uncompressed, out.ContentLength = true, unknownLength
 		out.Header.Del("Content-Encoding")
 		out.Header.Del("Content-Length")

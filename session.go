@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-9ea40bd3/requests/internal/uri"
@@ -42,6 +43,7 @@ type Session struct {
 	err    error // of an option of NewSession
 	shared Adapter
 	env    environment
+	merged atomic.Pointer[Settings] // of a call, for the next to share
 
 	mu     sync.RWMutex
 	mounts mounts
@@ -240,15 +242,18 @@ func (s *Session) MergeEnvironment(url string, opts ...Option) (Settings, error)
 		return Settings{}, err
 	}
 	var m callSettings
-	err := m.merge(s, p, &r.Settings, true)
+	if err := m.merge(s, p, &r.Settings, true); err != nil {
+		return Settings{}, err
+	}
+	out := *m.Settings
 	// What the call leaves out stays left out when these are the call's.
 	for key, value := range r.Proxies {
-		if _, ok := m.Proxies[key]; value == proxyOmitted && !ok {
-			m.Proxies = m.Proxies.with(key, "")
+		if _, ok := out.Proxies[key]; value == proxyOmitted && !ok {
+			out.Proxies = out.Proxies.with(key, "")
 		}
 	}
-	m.environment = &mergedProxies{call: r.Proxies, result: maps.Clone(m.Proxies)}
-	return m.Settings, err
+	out.environment = &mergedProxies{call: r.Proxies, result: maps.Clone(out.Proxies)}
+	return out, nil
 }
 
 // Send sends a prepared request. Options that say how to send may be given;
@@ -283,33 +288,57 @@ func (s *Session) Send(ctx context.Context, p *PreparedRequest, opts ...Option) 
 // callSettings are the merged settings of a call, and what its redirects need
 // to ask for proxies anew.
 type callSettings struct {
-	Settings
-	call ProxyMap // the proxies of the call itself
-	env  bool     // the environment's proxies count
-	sent bool     // it is of Session.Send, whose proxies have an order of their own
+	*Settings          // never changed: calls share them
+	call      ProxyMap // the proxies of the call itself
+	env       bool     // the environment's proxies count
+	sent      bool     // it is of Session.Send, whose proxies have an order of their own
 }
 
 // merge lays the call's settings over the session's, with the environment
 // where it belongs: proxies before the session's, the bundle after it.
 func (m *callSettings) merge(s *Session, p *PreparedRequest, call *Settings, bundle bool) error {
-	m.Settings, m.call = mergeSettings(&s.Settings, call), call.Proxies
-	if err := m.check(); err != nil {
+	set := mergeSettings(&s.Settings, call)
+	if err := set.check(); err != nil {
 		return inRequest(p, "send", err)
 	}
 	// Rule ENV-4, mended: a Verify of the call or of the session is a decision,
 	// and the environment does not overrule it.
-	if bundle && m.Verify.isZero() && !s.IgnoreEnv {
-		m.Verify.CABundle = s.env.bundle() // for http too: a redirect or a proxy may need it
+	if bundle && set.Verify.isZero() && !s.IgnoreEnv {
+		set.Verify.CABundle = s.env.bundle() // for http too: a redirect or a proxy may need it
 	}
+	m.call = call.Proxies
 	// A guard checks the address that is dialled; behind a proxy of the
 	// environment's that would be the proxy's.
-	m.env = !s.IgnoreEnv && m.Guard == nil
+	m.env = !s.IgnoreEnv && set.Guard == nil
 	m.sent = !bundle
-	m.Proxies = s.proxies(p, m, false)
+	set.Proxies = s.proxies(p, m, false)
 	if g := call.environment; g != nil && maps.Equal(g.result, call.Proxies) {
 		m.call, m.sent = g.call, false
 	}
+	m.Settings = s.keep(&set)
 	return nil
+}
+
+// keep returns settings like set that nobody changes: those of an earlier call,
+// which are nearly always the same, or a copy.
+func (s *Session) keep(set *Settings) *Settings {
+	if known := s.merged.Load(); known != nil && known.same(set) {
+		return known
+	}
+	kept := *set
+	if set.Proxies == nil {
+		s.merged.Store(&kept)
+	}
+	return &kept
+}
+
+// through has the call go through other proxies from here on.
+func (m *callSettings) through(proxies ProxyMap) {
+	if len(proxies)+len(m.Proxies) > 0 {
+		own := *m.Settings
+		own.Proxies = proxies
+		m.Settings = &own
+	}
 }
 
 // jar returns the session's jar, or nil where a call alone would have one.
@@ -412,7 +441,7 @@ func (c *chain) sendOn(ctx context.Context, adapter Adapter, p *PreparedRequest)
 		t := c.newTrip()
 		// A hook sees a body that nobody has read, which holds its connection.
 		t.loads = !valueOr(c.settings.Stream, false) && len(p.Hooks) == 0
-		r, err = own.send(ctx, p, &c.settings.Settings, t)
+		r, err = own.send(ctx, p, c.settings.Settings, t)
 	} else {
 		r, err = c.sendByCallers(ctx, adapter, p)
 	}
@@ -438,7 +467,7 @@ func (c *chain) sendOn(ctx context.Context, adapter Adapter, p *PreparedRequest)
 
 // sendByCallers has an adapter of the caller's send p.
 func (c *chain) sendByCallers(ctx context.Context, adapter Adapter, p *PreparedRequest) (*Response, error) {
-	r, err := adapter.Send(ctx, p, c.settings.Settings)
+	r, err := adapter.Send(ctx, p, *c.settings.Settings)
 	if r == nil && err == nil {
 		err = &Error{kind: ErrConnection, reason: "adapter returned no response"}
 	}
@@ -490,7 +519,7 @@ func (c *chain) challenge(ctx context.Context, auth challenger, adapter Adapter,
 		return nil, nil
 	}
 	c.keepCookies(r)
-	c.challenges.late = append(c.challenges.late, r.setCookies...)
+	c.challenges.late = append(c.challenges.late, r.noted().setCookies...)
 	r.body.drain(r)
 	next.buildCookies(c.session.jar())
 	if !r.Request.Headers.Has("Authorization") {
@@ -501,16 +530,16 @@ func (c *chain) challenge(ctx context.Context, auth challenger, adapter Adapter,
 	if err != nil {
 		return nil, err
 	}
-	answered.led().asked = r.base()
+	answered.note().asked = r.base()
 	return answered, nil
 }
 
 // keepCookies puts the response's cookies into the session's jar.
 func (c *chain) keepCookies(r *Response) {
-	if r.Request == nil || r.setCookies != nil || !r.Headers.Has("Set-Cookie") {
+	if r.Request == nil || r.noted().setCookies != nil || !r.Headers.Has("Set-Cookie") {
 		return
 	}
-	r.setCookies = c.session.jar().receive(r.Request.cookieURL(), rawValues(r.Headers, "Set-Cookie"), time.Now())
+	r.note().setCookies = c.session.jar().receive(r.Request.cookieURL(), rawValues(r.Headers, "Set-Cookie"), time.Now())
 }
 
 // rawValues returns the bytes of the values of name.
@@ -542,7 +571,7 @@ func (c *chain) followAll(ctx context.Context, r *Response) (*Response, error) {
 			}), r)
 		}
 		// RED-16: another scheme or host may have another proxy, or none.
-		c.settings.Proxies = c.session.proxies(p, &c.settings, true)
+		c.settings.through(c.session.proxies(p, &c.settings, true))
 		from := r
 		if r, err = c.exchange(ctx, p); err != nil {
 			if e, ok := errors.AsType[*Error](err); ok {

@@ -800,3 +800,35 @@ func TestNextOfHistory(t *testing.T) {
 	_, err = asError(t, err).Response.Next(t.Context())
 	assert.ErrorIs(t, err, ErrTooManyRedirects, "the one that was not followed")
 }
+
+// Calls share their settings only where all of them are the same: a field that is
+// not looked at would be another call's.
+func TestSettingsAreSharedByCallsThatHaveTheSame(t *testing.T) {
+	s := NewSession()
+	s.IgnoreEnv = true
+	plain := s.keep(new(Settings))
+	assert.Same(t, plain, s.keep(new(Settings)))
+	for _, other := range []Settings{
+		{Stream: new(bool)},
+		{AllowRedirects: new(bool)},
+		{MaxRedirects: new(int)},
+		{Timeouts: Timeouts{Connect: new(time.Duration)}},
+		{Timeouts: Timeouts{Read: new(time.Duration)}},
+		{Timeouts: Timeouts{Total: new(time.Duration)}},
+		{Verify: TLSVerify{Skip: true}},
+		{Cert: ClientCert{CertFile: "a"}},
+		{Proxies: ProxyMap{}},
+		{Limits: Limits{Body: 1}},
+		{Guard: new(Guard)},
+		{environment: new(mergedProxies)},
+	} {
+		kept := s.keep(&other)
+		assert.Equal(t, &other, kept)
+		assert.NotSame(t, &other, kept, "the caller's own may change")
+		assert.NotSame(t, kept, s.keep(new(Settings)), "%+v", other)
+		if other.Proxies != nil {
+			assert.NotSame(t, kept, s.keep(&other), "the map may change")
+		}
+	}
+	assert.Equal(t, 10, reflect.TypeFor[Settings]().NumField(), "fields that same looks at")
+}

@@ -17,19 +17,33 @@ import (
 type body struct {
 	raw     io.ReadCloser         // undecoded; its errors are ours already. Nil is none
 	length  int64                 // of raw, or unknownLength
-	codings []string              // to undo, as the Content-Encoding fields say
+	coded   *coded                // nil without codings
 	limits  *Limits               // nil for none
 	framed  func(read int64) bool // whether raw stands at the end of a chunk
 	trailer *http.Header          // filled in at the end of raw
 
 	state   bodyState
-	closed  bool          // raw is given back
-	decoder io.ReadCloser // nil before the first read, and without codings
-	rawRead int64         // bytes read of raw
-	read64  int64         // decoded bytes handed out
-	data    []byte        // the whole, or what came before an error
-	pos     int           // of Read within data
-	err     error         // what ended the reading; it stays
+	closed  bool   // raw is given back
+	rawRead int64  // bytes read of raw
+	read64  int64  // decoded bytes handed out
+	data    []byte // the whole, or what came before an error
+	pos     int    // of Read within data
+	err     error  // what ended the reading; it stays
+}
+
+// coded is what a body has whose content is coded.
+type coded struct {
+	codings []string      // to undo, as the Content-Encoding fields say
+	decoder io.ReadCloser // nil before the first read
+}
+
+// decoder returns what undoes the codings, or nil where there is nothing to undo or
+// nothing was read.
+func (b *body) decoder() io.ReadCloser {
+	if b.coded == nil {
+		return nil
+	}
+	return b.coded.decoder
 }
 
 // bodyState says which readers may begin. It never goes back.
@@ -107,7 +121,7 @@ func (b *body) consumedError(r *Response) error {
 func (b *body) expect() int {
 	// A coded body has another size than its length says, and one beyond the
 	// limit is not made room for.
-	if limit := b.limits.body(); b.length < 0 || b.decoder != nil || limit > 0 && b.length > limit {
+	if limit := b.limits.body(); b.length < 0 || b.decoder() != nil || limit > 0 && b.length > limit {
 		return 0
 	}
 	return int(min(b.length, maxExactBody))
@@ -195,7 +209,7 @@ const readAhead = 16 << 10
 // how it went so far; zero where that cannot be told, or is more than the word
 // of a Content-Length is worth.
 func (b *body) foresee() int {
-	if b.decoder == nil || b.length <= b.rawRead || b.rawRead <= readAhead {
+	if b.decoder() == nil || b.length <= b.rawRead || b.rawRead <= readAhead {
 		return 0
 	}
 	whole := float64(b.read64) / float64(b.rawRead-readAhead) * float64(b.length)
@@ -256,15 +270,15 @@ func (b *body) start(r *Response) error {
 	if b.raw == nil {
 		b.raw = http.NoBody // the response was made without [NewResponse]
 	}
-	if len(b.codings) == 0 {
+	if b.coded == nil {
 		return nil
 	}
 	// The decoder reads raw through the counter; without one, step counts itself.
-	dec, err := coding.NewReader(&rawCounter{b}, b.codings, b.limits.coding())
+	dec, err := coding.NewReader(&rawCounter{b}, b.coded.codings, b.limits.coding())
 	if err != nil {
 		return decodingError(r, err)
 	}
-	b.decoder = dec
+	b.coded.decoder = dec
 	return nil
 }
 
@@ -314,8 +328,8 @@ func (c *rawCounter) Read(p []byte) (int, error) {
 func (b *body) step(r *Response, p []byte) (int, error) {
 	var n int
 	var err error
-	if b.decoder != nil {
-		n, err = b.decoder.Read(p)
+	if decoder := b.decoder(); decoder != nil {
+		n, err = decoder.Read(p)
 		if err != nil && err != io.EOF {
 			err = decodingError(r, err)
 		}
@@ -380,8 +394,8 @@ func (b *body) release() {
 		return
 	}
 	b.closed = true
-	if b.decoder != nil {
-		b.decoder.Close()
+	if decoder := b.decoder(); decoder != nil {
+		decoder.Close()
 	}
 	if b.raw != nil {
 		b.raw.Close()
@@ -444,7 +458,9 @@ func (b *body) rawReader(r *Response) io.Reader {
 	}
 	// Without codings the body is handed out as it is. A reader that began before
 	// has its decoder already.
-	b.codings = nil
+	if b.decoder() == nil {
+		b.coded = nil
+	}
 	return readerFunc(func(p []byte) (int, error) { return b.read(r, p) })
 }
 
