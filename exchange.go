@@ -43,7 +43,7 @@ type trip struct {
 	reused  bool         // conn served others before
 	holds   bool         // an unread response holds conn
 	loads   bool         // the body is read whatever comes, before the caller sees it
-	whole   *[]byte      // unread of a body that came with its head; nil where none was asked for so
+	whole   *wire.Whole  // unread of a body that came with its head; nil where none was asked for so
 
 	upload *upload
 	watch  *watchdog
@@ -53,7 +53,7 @@ type trip struct {
 	req  http.Request
 	url  url.URL
 	body tripBody
-	with []byte // what whole points to first
+	with wire.Whole // what whole points to first
 	resp Response
 	room [receivedFields]headerField // of resp, as long as they fit
 }
@@ -480,7 +480,7 @@ func (t *trip) askWhole(conn *wire.Conn) {
 	case t.whole == nil:
 		t.whole = &t.with
 	default:
-		t.whole = new([]byte)
+		t.whole = new(wire.Whole)
 	}
 	// A body that is too long to be drained costs its connection.
 	conn.TakeWhole(t.whole, t.settings.Limits.drain())

@@ -55,10 +55,10 @@ func (t *trip) response(resp *http.Response) *Response {
 // restoreWhole puts back the length of a body that came with its head, of which
 // net/http was told that there is none.
 func (t *trip) restoreWhole(r *Response) {
-	if t.whole != nil && *t.whole != nil {
-		r.body.length = int64(len(*t.whole))
+	if t.whole != nil && t.whole.Body != nil {
+		r.body.length = int64(len(t.whole.Body))
 		if i := r.Headers.index("Content-Length", 0); i >= 0 {
-			r.Headers.fields[i].value = itoa(r.body.length)
+			r.Headers.fields[i].value = t.whole.Length
 		}
 	}
 }
@@ -234,9 +234,9 @@ func (b *tripBody) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
-	if whole := b.t.whole; whole != nil && len(*whole) > 0 {
-		n := copy(p, *whole)
-		if *whole = (*whole)[n:]; len(*whole) == 0 {
+	if whole := b.t.whole; whole != nil && len(whole.Body) > 0 {
+		n := copy(p, whole.Body)
+		if whole.Body = whole.Body[n:]; len(whole.Body) == 0 {
 			b.err = io.EOF // with the last bytes, as net/http has it
 		}
 		return n, b.err
@@ -280,11 +280,11 @@ func (b *tripBody) Close() error {
 // was read or it did not come so. It is the caller's to keep.
 func (b *tripBody) takeWhole(length int64) []byte {
 	whole := b.t.whole
-	if whole == nil || len(*whole) == 0 || int64(len(*whole)) != length {
+	if whole == nil || len(whole.Body) == 0 || int64(len(whole.Body)) != length {
 		return nil
 	}
-	data := *whole
-	*whole, b.err = data[len(data):], io.EOF
+	data := whole.Body
+	whole.Body, b.err = data[len(data):], io.EOF
 	return data
 }
 

@@ -48,13 +48,14 @@ type Conn struct {
 	tls      *tls.ConnectionState
 	cut      *cutDetector
 
-	head    []byte  // to be written in the place of the transport's
-	swallow int     // how many bytes of a blank line were seen; -1: pass through
-	terms   Terms   // of the request, until its first write
-	whole   *[]byte // takes the body of a response that comes whole; may be nil
-	most    int64   // of that body
-	refused error   // of the next write
-	join    joiner  // the writer's
+	head    []byte // to be written in the place of the transport's
+	swallow int    // how many bytes of a blank line were seen; -1: pass through
+	terms   Terms  // of the request, until its first write
+	whole   *Whole // takes the body of a response that comes whole; may be nil
+	most    int64  // of that body
+	length  string // of the last such body, for the next to share
+	refused error  // of the next write
+	join    joiner // the writer's
 
 	read    atomic.Int64 // bytes, of heads and bodies alike
 	written atomic.Int64
@@ -166,17 +167,26 @@ func (c *Conn) stale(terms Terms) bool {
 // transport does not take it to another connection.
 func (c *Conn) Refuse(err error) { c.refused = err }
 
+// Whole is a body that came with its head, and the length that was announced.
+type Whole struct {
+	Body   []byte
+	Length string
+}
+
 // TakeWhole has the body of the response to the request that was armed put into
-// body, where one read brings all of it and it has at most so many bytes. To the
+// whole, where one read brings all of it and it has at most so many bytes. To the
 // transport such a response has a length of zero: the transport lets go of the
-// connection at once, and needs not be waked for the body's end. Body is filled in
+// connection at once, and needs not be waked for the body's end. Whole is filled in
 // before the transport has the head, and is its owner's to keep.
-func (c *Conn) TakeWhole(body *[]byte, most int64) { c.whole, c.most = body, most }
+func (c *Conn) TakeWhole(whole *Whole, most int64) { c.whole, c.most = whole, most }
 
 // handOver does that, and returns how many bytes the transport does not see.
 func (c *Conn) handOver(turn int64) int {
 	body := c.heads.body
-	*c.whole = append(make([]byte, 0, len(body)), body...)
+	if c.length != string(c.heads.digits) {
+		c.length = string(c.heads.digits)
+	}
+	*c.whole = Whole{Body: append(make([]byte, 0, len(body)), body...), Length: c.length}
 	for i := range c.heads.digits {
 		c.heads.digits[i] = '0' // as long as it was: nothing has to be moved
 	}

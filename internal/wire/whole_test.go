@@ -64,7 +64,7 @@ func TestWholeResponse(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var whole []byte
+			var whole Whole
 			c := answered(t, tt.terms, func(c *Conn) {
 				if tt.most > 0 {
 					c.TakeWhole(&whole, tt.most)
@@ -77,9 +77,10 @@ func TestWholeResponse(t *testing.T) {
 				got += string(buf[:n])
 			}
 			assert.Equal(t, tt.read, got)
-			assert.Equal(t, tt.body, string(whole))
+			assert.Equal(t, tt.body, string(whole.Body))
 			if tt.body != "" {
-				assert.Equal(t, len(whole), cap(whole), "room that nobody uses")
+				assert.Equal(t, "12", whole.Length)
+				assert.Equal(t, len(whole.Body), cap(whole.Body), "room that nobody uses")
 				_, err := c.Read(buf)
 				assert.Error(t, err, "nothing else answers the request")
 			}
@@ -90,19 +91,19 @@ func TestWholeResponse(t *testing.T) {
 // The body of one response is not put where the next one's is wanted, nor where
 // that of another request was.
 func TestWholeIsOfItsRequest(t *testing.T) {
-	var first []byte
+	var first Whole
 	c := answered(t, 0, func(c *Conn) { c.TakeWhole(&first, 10) },
 		"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb")
 	buf := make([]byte, 100)
 	_, err := c.Read(buf)
 	require.NoError(t, err)
-	assert.Equal(t, "a", string(first))
+	assert.Equal(t, "a", string(first.Body))
 	c.Arm(fixedHead(ourHead), Reused|Replayable) // asks for nothing
 	writePieces(t, c, theirHead)
 	n, err := c.Read(buf)
 	require.NoError(t, err)
 	assert.Contains(t, string(buf[:n]), "Content-Length: 1\r\n\r\nb")
-	assert.Equal(t, "a", string(first))
+	assert.Equal(t, "a", string(first.Body))
 }
 
 // A server may answer the first request before it has it; what it sends then is
@@ -111,7 +112,7 @@ func TestWholeBeforeTheRequest(t *testing.T) {
 	raw, peer := net.Pipe()
 	c := New(raw)
 	defer c.Close()
-	var whole []byte
+	var whole Whole
 	c.Arm(fixedHead(ourHead), 0)
 	c.TakeWhole(&whole, 10)
 	go func() { _, _ = io.WriteString(peer, "HTTP/1.1 408 Request Timeout\r\nContent-Length: 1\r\n\r\na") }()
@@ -119,17 +120,17 @@ func TestWholeBeforeTheRequest(t *testing.T) {
 	n, err := c.Read(buf)
 	require.NoError(t, err)
 	assert.Contains(t, string(buf[:n]), "Content-Length: 1\r\n\r\na")
-	assert.Nil(t, whole)
+	assert.Nil(t, whole.Body)
 }
 
 // A connection that is closed for the next request leaves the one before the time
 // to take what was handed over for it.
 func TestCloseWaitsForTheTaker(t *testing.T) {
-	var whole []byte
+	var whole Whole
 	c := answered(t, 0, func(c *Conn) { c.TakeWhole(&whole, 10) }, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na")
 	_, err := c.Read(make([]byte, 100))
 	require.NoError(t, err)
-	require.Equal(t, "a", string(whole))
+	require.Equal(t, "a", string(whole.Body))
 	var taken atomic.Bool
 	var wg sync.WaitGroup
 	for range 3 {
@@ -158,7 +159,7 @@ func TestCloseWaitsForATime(t *testing.T) {
 		"HTTP/1.1 200 OK\r\n" + length + "surplus": 0,
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			var whole []byte
+			var whole Whole
 			c := answered(t, 0, func(c *Conn) { c.TakeWhole(&whole, 10) }, answer)
 			_, err := c.Read(make([]byte, 100))
 			require.NoError(t, err)
@@ -173,7 +174,7 @@ func TestCloseWaitsForATime(t *testing.T) {
 // response, which has come to its end when the word is heard.
 func TestExpiryOfWholeResponse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var whole []byte
+		var whole Whole
 		c := answered(t, 0, func(c *Conn) { c.TakeWhole(&whole, 10) },
 			"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1\r\nContent-Length: 1\r\n\r\na")
 		_, err := c.Read(make([]byte, 100))
