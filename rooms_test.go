@@ -26,8 +26,8 @@ var roomLevels = [][]string{
 		"auth", "chunks", "digest", "guard", "hooks", "lines", "option", "options", "prepared", "proxyauth", "redirects", "request",
 		"response", "stream",
 	},
-	{"adapter", "attempts", "exchange", "failure", "hosts", "hosts_http2", "receiving", "sending", "tlsfiles", "transport"},
-	{"format", "mounts", "roundtripper", "session"},
+	{"adapter", "attempts", "exchange", "failure", "hosts", "hosts_http2", "receiving", "sending", "tlsfiles", "transport", "tripctx"},
+	{"format", "mounts", "roundtripper", "session", "settings"},
 	{"requests"},
 }
 

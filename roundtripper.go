@@ -39,6 +39,9 @@ func (s *Session) HTTPClient() *http.Client {
 
 type roundTripper struct{ s *Session }
 
+// oneHop is how it sends: whoever asks reads the body, and follows redirects.
+var oneHop = Settings{Stream: new(true), AllowRedirects: new(false)}
+
 // RoundTrip sends one request.
 func (t roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Body != nil {
@@ -50,7 +53,7 @@ func (t roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	c := &chain{session: t.s}
-	if err := c.settings.merge(t.s, p, &Settings{Stream: new(true), AllowRedirects: new(false)}, true); err != nil {
+	if err := c.settings.merge(t.s, p, &oneHop, true); err != nil {
 		return nil, err
 	}
 	if from != nil {

@@ -1,9 +1,10 @@
 // Package wire is the connection under the transport. net/http frames bodies,
 // pools connections and speaks HTTP/2; what it does not give is taken here, at
 // the connection: the head as the caller ordered and spelled it, a look
-// whether the server has gone before a reused connection is written to, the
-// count of what crossed, the ends of chunks, TLS that was cut short, and small
-// responses whole, for which the transport's goroutines need not be waked.
+// whether the server has gone before a reused connection is written to, each
+// chunk of a body in one write, the count of what crossed, the ends of chunks,
+// TLS that was cut short, and small responses whole, for which the transport's
+// goroutines need not be waked.
 package wire
 
 import (
