@@ -40,9 +40,11 @@ func allocated(call func()) uint64 {
 	return least
 }
 
+// mostLinear is how much more twice the work may allocate.
+const mostLinear = 2.6
+
 // linear runs work on inputs of n, 2n and 4n bytes, n being 256 KiB, or 32 in
-// short tests, and
-// compares what it allocates. What is next to nothing says nothing.
+// short tests, and compares what it allocates. What is next to nothing says nothing.
 func linear(t *testing.T, build func(n int) string, work func(string)) {
 	t.Helper()
 	n, negligible := 256<<10, uint64(1<<20)
@@ -52,8 +54,13 @@ func linear(t *testing.T, build func(n int) string, work func(string)) {
 	small, large, most := build(n), build(2*n), build(4*n)
 	inTime(t, func() { work(most) })
 	one, two := allocated(func() { work(small) }), allocated(func() { work(large) })
+	// What pools have lost is made anew, and under the race detector they lose a
+	// quarter of all: that comes and goes, and what is not linear stays.
+	for tries := 0; two > negligible && float64(two) > mostLinear*float64(one) && tries < 5; tries++ {
+		two = min(two, allocated(func() { work(large) }))
+	}
 	if two > negligible {
-		assert.LessOrEqual(t, float64(two)/float64(max(one, 1)), 2.6, "%d bytes for n, %d for 2n", one, two)
+		assert.LessOrEqual(t, float64(two)/float64(max(one, 1)), mostLinear, "%d bytes for n, %d for 2n", one, two)
 	}
 }
 
