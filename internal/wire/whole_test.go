@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -104,6 +105,27 @@ func TestWholeIsOfItsRequest(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, string(buf[:n]), "Content-Length: 1\r\n\r\nb")
 	assert.Equal(t, "a", string(first.Body))
+}
+
+// The length is that of the response, where the one before had another or the same.
+func TestWholeLengthIsOfItsResponse(t *testing.T) {
+	answers := []string{"a", "bb", "cc", "d"}
+	pieces := make([]string, len(answers))
+	for i, body := range answers {
+		pieces[i] = "HTTP/1.1 200 OK\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body
+	}
+	var whole Whole
+	c := answered(t, 0, func(c *Conn) { c.TakeWhole(&whole, 10) }, pieces...)
+	for i, body := range answers {
+		if i > 0 {
+			c.Arm(fixedHead(ourHead), Reused|Replayable)
+			c.TakeWhole(&whole, 10)
+			writePieces(t, c, theirHead)
+		}
+		_, err := c.Read(make([]byte, 100))
+		require.NoError(t, err)
+		assert.Equal(t, Whole{Body: []byte(body), Length: strconv.Itoa(len(body))}, whole)
+	}
 }
 
 // A server may answer the first request before it has it; what it sends then is
