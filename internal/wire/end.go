@@ -11,6 +11,7 @@ type bodyEnd struct {
 	state endState
 	left  uint64 // bytes of a body of known length, or of the chunk
 	line  []byte // of a chunk's size, where it came in pieces
+	cr    bool   // of the trailer's last line: it ended with a carriage return
 }
 
 type endState uint8
@@ -59,18 +60,27 @@ func (e *bodyEnd) take(b []byte) int {
 		case endSize:
 			i += e.takeSize(b[i:])
 		case endField:
-			n := bytes.IndexByte(b[i:], '\n') + 1
-			if n == 0 {
-				return len(b)
-			}
-			i += n
-			e.state = endTrailer
+			i += e.takeField(b[i:])
 		default:
 			e.state = e.afterByte(b[i])
 			i++
 		}
 	}
 	return i
+}
+
+// takeField takes a field of the trailer, or what there is of it.
+func (e *bodyEnd) takeField(b []byte) int {
+	n := bytes.IndexByte(b, '\n') + 1
+	if n == 0 {
+		e.cr = b[len(b)-1] == '\r'
+		return len(b)
+	}
+	if n > 1 {
+		e.cr = b[n-2] == '\r'
+	}
+	e.state = endTrailer
+	return n
 }
 
 // skip takes bytes that may be anything, and goes on when they are all there.
@@ -90,11 +100,12 @@ func (e *bodyEnd) afterByte(c byte) endState {
 		return endDataLF
 	case e.state == endDataLF && c == '\n':
 		return endSize
-	case e.state == endTrailer && c == '\r':
+	case e.state == endTrailer && c == '\r' && e.cr: // net/http looks for two whole line ends
 		return endTrailerCR
 	case e.state == endTrailerCR && c == '\n':
 		return endOver
-	case e.state == endTrailer && c != '\n': // with a bare line feed net/http reads on
+	case e.state == endTrailer && c != '\n' && c != '\r': // with a bare line feed net/http reads on
+		e.cr = false
 		return endField
 	}
 	return endUnknown
@@ -119,7 +130,7 @@ func (e *bodyEnd) takeSize(b []byte) int {
 	case !ok:
 		e.state = endUnknown
 	case size == 0:
-		e.state = endTrailer
+		e.state, e.cr = endTrailer, true
 	default:
 		e.state, e.left = endData, size
 	}

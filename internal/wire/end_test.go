@@ -31,6 +31,8 @@ func TestBodyEnd(t *testing.T) {
 		{"longer line", -1, "1;" + long + "x\r\nx\r\n0\r\n\r\nx"},
 		{"bare line feed", -1, "1\nx\r\n0\r\n\r\nx"},
 		{"bare line feed at the end", -1, "0\r\n\nx"},
+		{"bare line feed before a trailer's end", -1, "0\r\nA: b\n\r\n\r\nx"},
+		{"bare line feed behind a byte", -1, "0\r\nA\n\r\n\r\nx"},
 		{"bare line feed behind a field", -1, "0\r\nA: b\n\nx"},
 		{"no line end", -1, "1\r\nxy\r\n0\r\n\r\nx"},
 		{"half a line end", -1, "1\r\nx\r0\r\n\r\nx"},
