@@ -244,6 +244,11 @@ func TestAdvisory123_FoldedLines(t *testing.T) {
 			assert.Equal(t, "ok", r.Text())
 		})
 	}
+	inTime(t, func() {
+		r, err, _ := ask(t, "HTTP/1.1 200 OK\r\nContent-Length: 2"+strings.Repeat("\r\n ", 300_000)+"\r\n\r\nok")
+		require.NoError(t, err)
+		assert.Equal(t, "ok", r.Text())
+	})
 }
 
 func TestAdvisory124_TextOfHostileBytes(t *testing.T) {

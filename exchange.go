@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -42,7 +43,7 @@ type trip struct {
 	reused  bool         // conn served others before
 	holds   bool         // an unread response holds conn
 	loads   bool         // the body is read whatever comes, before the caller sees it
-	whole   *wire.Whole  // unread of a body that came with its head; nil where none was asked for so
+	answer  *wire.Answer // by conn, which of a body that came with its head has what is unread
 
 	upload *upload
 	watch  *watchdog
@@ -51,8 +52,9 @@ type trip struct {
 	// for them all.
 	req  http.Request
 	url  url.URL
-	body tripBody
-	with wire.Whole // what whole points to first
+	from io.ReadCloser // the response's body, as net/http gave it
+	fell error         // of every Read of it from now on
+	with wire.Answer   // what answer points to first
 	resp Response
 	room [receivedFields]headerField // of resp, as long as they fit
 }
@@ -364,8 +366,7 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	t.conn = conn
 	t.read, t.written = conn.Counts()
 	// From here on the connection writes our head in the place of net/http's.
-	conn.Arm(t, t.terms())
-	t.askWhole(conn)
+	conn.Arm(t, t.terms(), t.newAnswer())
 	// Once more is what RFC 9110, section 9.2.2, has in mind; a server that
 	// always closes would be asked for ever.
 	if t.resends > 1 {
@@ -375,20 +376,19 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	t.watch.start()
 }
 
-// askWhole asks for the body of a response that comes whole, where nobody can see
-// that its connection is free before the body is read. Each connection has a place
-// of its own to put it: one that lost the request may still be read from.
-func (t *trip) askWhole(conn *wire.Conn) {
-	switch {
-	case !t.loads || t.upload != nil:
-		return
-	case t.whole == nil:
-		t.whole = &t.with
-	default:
-		t.whole = new(wire.Whole)
+// newAnswer is what a connection may fill in: each has one of its own, since one
+// that lost the request may still be read from. It may take a body with its head
+// where nobody can see that the connection is free before the body is read.
+func (t *trip) newAnswer() *wire.Answer {
+	if t.answer == nil {
+		t.answer = &t.with
+	} else {
+		t.answer = new(wire.Answer)
 	}
-	// A body that is too long to be drained costs its connection.
-	conn.TakeWhole(t.whole, t.settings.Limits.drain())
+	if t.loads && t.upload == nil {
+		t.answer.Most = int32(min(t.settings.Limits.drain(), math.MaxInt32)) // a longer one costs its connection
+	}
+	return t.answer
 }
 
 // share notes that the request goes over a connection of HTTP/2.

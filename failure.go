@@ -201,7 +201,7 @@ func (t *trip) broken(err error) *Error {
 		e.kind = ErrSSL
 	case t.forwarded(), t.silent() && t.tunnels():
 		e.kind = ErrProxy // of a tunnel none can tell who broke it off
-	case t.conn != nil && conflictingLengths(t.conn.Framing(t.turn)):
+	case t.answer.Come() && conflictingLengths(t.answer.Head):
 		e.extra = ErrInvalidHeader
 	}
 	e.Err = t.endedEarly(err)
@@ -227,13 +227,11 @@ func (t *trip) endedEarly(err error) error {
 
 // conflictingLengths reports whether a head has two lengths that differ, in
 // one field or in several.
-func conflictingLengths(fields []wire.Field) bool {
+func conflictingLengths(head string) bool {
 	length, found := "", false
-	for _, f := range fields {
-		if !equalFold(f.Name, "Content-Length") {
-			continue
-		}
-		for value := range strings.SplitSeq(f.Value, ",") {
+	_, fields := wire.CutStatus(head)
+	for _, values := range readHeaders(nil, fields).Values("Content-Length") {
+		for value := range strings.SplitSeq(values, ",") {
 			// Equal lengths may be repeated (RFC 9112, section 6.3); of two that
 			// differ nobody can say which frames the body, which is how requests are
 			// smuggled.

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"io"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,33 +16,33 @@ import (
 // response wraps what net/http returned.
 func (t *trip) response(resp *http.Response) *Response {
 	r := &t.resp
-	r.StatusCode, r.Reason, r.Proto = resp.StatusCode, reason(resp), resp.Proto
-	r.URL, r.Request, r.TLS = t.p.URL, t.p, t.tlsState(resp)
-	t.restoreFraming(r, resp)
-	t.restoreLengths(r)
-	t.heedKeepAlive(resp)
+	r.Proto, r.URL, r.Request, r.TLS = resp.Proto, t.p.URL, t.p, t.tlsState(resp)
+	t.heedFraming(r, resp)
+	t.heedKeepAlive(r)
 	r.Encoding, _ = charset.FromContentType(r.Headers.Get("Content-Type"))
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		resp.Body.Close() // nobody asked for another protocol: there is no body
 		resp.Body = http.NoBody
 	}
-	if resp.ProtoMajor == 2 && resp.Body != http.NoBody && bodiless(t.p.Method, resp.StatusCode) {
+	if resp.ProtoMajor == 2 && resp.Body != http.NoBody && bodiless(t.p.Method, r.StatusCode) {
 		resp.Body.Close() // HTTP/2 frames one all the same
 		resp.Body = http.NoBody
 	}
-	t.body.t, t.body.body = t, resp.Body
+	t.from = resp.Body
 	b := &r.body
-	b.raw, b.length, b.limits, b.trailer = &t.body, resp.ContentLength, &t.settings.Limits, &resp.Trailer
-	t.restoreWhole(r)
+	b.raw, b.length, b.limits, b.trailer = (*tripBody)(t), resp.ContentLength, &t.settings.Limits, &resp.Trailer
+	if t.tookWhole() {
+		b.length = int64(len(t.answer.Body))
+	}
 	// What such a response says of codings is about a body that is not there.
-	if codings := resp.Header["Content-Encoding"]; len(codings) > 0 && !bodiless(t.p.Method, resp.StatusCode) {
-		b.coded = &coded{codings: codings}
+	if r.Headers.Has("Content-Encoding") && !bodiless(t.p.Method, r.StatusCode) {
+		b.coded = &coded{codings: r.Headers.Values("Content-Encoding")}
 	}
 	// Without a body the connection may serve another request by now.
 	if t.conn != nil && resp.Body != http.NoBody && t.conn.Tracked() {
 		b.framed = t.conn.AtChunkEnd
 	}
-	if resp.Body == http.NoBody || resp.ContentLength == 0 || bodiless(t.p.Method, resp.StatusCode) {
+	if resp.Body == http.NoBody || resp.ContentLength == 0 || bodiless(t.p.Method, r.StatusCode) {
 		if t.conn != nil && valueOr(t.settings.Stream, false) {
 			t.conn.Hold() // as if there were a body to be read
 			t.holds = true
@@ -52,47 +51,15 @@ func (t *trip) response(resp *http.Response) *Response {
 	return r
 }
 
-// restoreWhole puts back the length of a body that came with its head, of which
-// net/http was told that there is none.
-func (t *trip) restoreWhole(r *Response) {
-	if t.whole != nil && t.whole.Body != nil {
-		r.body.length = int64(len(t.whole.Body))
-		if i := r.Headers.index("Content-Length", 0); i >= 0 {
-			r.Headers.fields[i].value = t.whole.Length
-		}
-	}
-}
+// tookWhole reports whether a response came off the connection whole, so that
+// net/http has seen nothing of it.
+func (t *trip) tookWhole() bool { return t.conn != nil && t.answer.Body != nil }
 
-// restoreFraming puts back the fields that net/http took out of the head.
-func (t *trip) restoreFraming(r *Response, resp *http.Response) {
-	if t.conn == nil || len(resp.TransferEncoding) == 0 && !resp.Close {
-		return
-	}
-	for _, f := range t.conn.Framing(t.turn) {
-		if !r.Headers.Has(f.Name) {
-			r.Headers.Add(f.Name, fromLatin1(f.Value))
-		}
-	}
-	if len(resp.TransferEncoding) > 0 && r.Headers.Has("Content-Length") {
-		t.conn.Retire() // two lengths: RFC 9112, 6.3, has the connection end
-	}
-}
-
-// restoreLengths puts back equal lengths, of which net/http keeps one.
-func (t *trip) restoreLengths(r *Response) {
-	if t.conn == nil {
-		return
-	}
-	fields := t.conn.Framing(t.turn)
-	isLength := func(f wire.Field) bool { return equalFold(f.Name, "Content-Length") }
-	if first := slices.IndexFunc(fields, isLength); first < 0 || !slices.ContainsFunc(fields[first+1:], isLength) {
-		return
-	}
-	r.Headers.Del("Content-Length")
-	for _, f := range fields {
-		if isLength(f) {
-			r.Headers.Add("Content-Length", fromLatin1(f.Value))
-		}
+// heedFraming ends a connection whose response had two ways to find its end (RFC
+// 9112, section 6.3).
+func (t *trip) heedFraming(r *Response, resp *http.Response) {
+	if t.conn != nil && len(resp.TransferEncoding) > 0 && r.Headers.Has("Content-Length") {
+		t.conn.Retire()
 	}
 }
 
@@ -102,7 +69,7 @@ func (t *trip) checkResponse(resp *http.Response) error {
 	if err := t.checkStatusLine(resp); err != nil {
 		return err
 	}
-	t.resp.Headers = appendHeaders(t.room[:0], resp.Header)
+	t.takeHead(resp)
 	fields := t.resp.Headers.fields
 	// net/http keeps a field whose name has a blank before its colon; a proxy may
 	// have read it as the field without, such as Content-Length (RFC 9112,
@@ -113,6 +80,9 @@ func (t *trip) checkResponse(resp *http.Response) error {
 			// the value in it.
 			return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response has a header name that is no token"}
 		}
+	}
+	if resp.ProtoMajor == 1 && resp.ProtoMinor == 0 && t.conn != nil && t.resp.Headers.Has("Transfer-Encoding") {
+		return &Error{kind: ErrConnection, extra: ErrChunkedEncoding, reason: "response of HTTP/1.0 has a transfer coding"}
 	}
 	// The limits are those of the adapter's own transport.
 	if t.transport == nil {
@@ -130,6 +100,24 @@ func (t *trip) checkResponse(resp *http.Response) error {
 	return nil
 }
 
+// takeHead takes what the head says from where it is in the server's order and
+// spelling, and with all its fields, or else from what net/http made of it.
+func (t *trip) takeHead(resp *http.Response) {
+	r := &t.resp
+	r.StatusCode, r.Reason = resp.StatusCode, reason(resp)
+	if t.conn == nil || t.answer.Head == "" {
+		r.Headers = appendHeaders(t.room[:0], resp.Header)
+		return
+	}
+	status, fields := wire.CutStatus(t.answer.Head)
+	r.Headers = readHeaders(t.room[:0], fields)
+	if t.tookWhole() {
+		const code = len("HTTP/1.1 ")
+		r.StatusCode, _ = strconv.Atoi(status[code : code+3])
+		r.Reason = fromLatin1(strings.TrimSpace(status[code+3:]))
+	}
+}
+
 // checkStatusLine refuses a response that is none to this request, or that
 // others would frame otherwise.
 func (t *trip) checkStatusLine(resp *http.Response) error {
@@ -143,8 +131,6 @@ func (t *trip) checkStatusLine(resp *http.Response) error {
 		return &Error{kind: ErrConnection, Err: wire.ErrUnasked}
 	case resp.StatusCode < 100 || resp.StatusCode > 999: // "+20" is a number to net/http, "1000" to HTTP/2
 		return &Error{kind: ErrConnection, reason: "response has no status of three digits"}
-	case resp.ProtoMajor == 1 && resp.ProtoMinor == 0 && t.conn != nil && t.conn.HasCoding(t.turn):
-		return &Error{kind: ErrConnection, extra: ErrChunkedEncoding, reason: "response of HTTP/1.0 has a transfer coding"}
 	}
 	return nil
 }
@@ -172,11 +158,11 @@ func checkHTTP2(header http.Header) error {
 
 // heedKeepAlive takes the server's word for how long it keeps an idle
 // connection.
-func (t *trip) heedKeepAlive(resp *http.Response) {
-	if t.conn == nil {
+func (t *trip) heedKeepAlive(r *Response) {
+	if t.conn == nil || !r.Headers.Has("Keep-Alive") {
 		return
 	}
-	for _, value := range resp.Header["Keep-Alive"] {
+	for _, value := range r.Headers.Values("Keep-Alive") {
 		for param := range strings.SplitSeq(value, ",") {
 			name, text, _ := strings.Cut(strings.TrimSpace(param), "=")
 			// A number of more than 24 bits, over half a year, is left out.
@@ -220,76 +206,74 @@ func (t *trip) tlsState(resp *http.Response) *tls.ConnectionState {
 	return resp.TLS
 }
 
-// tripBody is a response's body on its way to us: its errors are of our
-// kinds, and waiting for it is watched.
-type tripBody struct {
-	t    *trip
-	body io.ReadCloser // net/http's; the trip's whole comes before it
-	err  error         // of every Read from now on
-}
+// tripBody is a trip as its response's body: the errors are of our kinds, and
+// waiting for it is watched. What came with the head goes first.
+type tripBody trip
 
 // Read waits for the peer, and only meanwhile the watchdog runs: a consumer may
 // take his time.
 func (b *tripBody) Read(p []byte) (int, error) {
-	if b.err != nil {
-		return 0, b.err
+	t := (*trip)(b)
+	if t.fell != nil {
+		return 0, t.fell
 	}
-	if whole := b.t.whole; whole != nil && len(whole.Body) > 0 {
-		n := copy(p, whole.Body)
-		if whole.Body = whole.Body[n:]; len(whole.Body) == 0 {
-			b.err = io.EOF // with the last bytes, as net/http has it
+	if t.tookWhole() {
+		n := copy(p, t.answer.Body)
+		if t.answer.Body = t.answer.Body[n:]; len(t.answer.Body) == 0 {
+			t.fell = io.EOF // with the last bytes, as net/http has it
 		}
-		return n, b.err
+		return n, t.fell
 	}
-	b.t.watch.start()
-	n, err := b.body.Read(p)
-	b.t.watch.rest()
+	t.watch.start()
+	n, err := t.from.Read(p)
+	t.watch.rest()
 	if err == nil {
 		return n, nil
 	}
 	if err == io.EOF {
-		if b.t.conn != nil {
+		if t.conn != nil {
 			// From here on it is the next request that the server answers.
-			b.t.conn.Rest(b.t.turn)
+			t.conn.Rest(t.turn)
 		}
 	} else {
-		err = b.t.bodyFailure(err)
+		err = t.bodyFailure(err)
 	}
 	// It stays: a body that has failed has no more bytes, whatever net/http would
 	// say.
-	b.err = err
+	t.fell = err
 	return n, err
 }
 
 // Close gives the connection back where the body was read to its end, and else
 // closes it. It ends the trip: its context, its watchdog, its upload.
 func (b *tripBody) Close() error {
-	if b.err == nil {
-		b.err = &Error{kind: ErrStreamConsumed, reason: "response was closed"}
+	t := (*trip)(b)
+	if t.fell == nil {
+		t.fell = &Error{kind: ErrStreamConsumed, reason: "response was closed"}
 		// Another turn means that the connection serves another request already.
-		if conn := b.t.conn; conn != nil && conn.Turn() == b.t.turn {
-			conn.Retire() // an empty body that nobody read costs its connection, as any other
+		if t.conn != nil && t.conn.Turn() == t.turn {
+			t.conn.Retire() // an empty body that nobody read costs its connection, as any other
 		}
 	}
-	err := b.body.Close()
-	b.t.finish(nil)
+	err := t.from.Close()
+	t.finish(nil)
 	return err
 }
 
 // takeWhole returns all of a body that came with its head, or nil where some of it
 // was read or it did not come so. It is the caller's to keep.
 func (b *tripBody) takeWhole(length int64) []byte {
-	whole := b.t.whole
-	if whole == nil || len(whole.Body) == 0 || int64(len(whole.Body)) != length {
+	t := (*trip)(b)
+	if !t.tookWhole() || int64(len(t.answer.Body)) != length {
 		return nil
 	}
-	data := whole.Body
-	whole.Body, b.err = data[len(data):], io.EOF
+	data := t.answer.Body
+	t.answer.Body, t.fell = data[len(data):], io.EOF
 	return data
 }
 
 // abort ends a Read that is under way in another goroutine.
-func (b *tripBody) abort() { b.body.Close() }
+func (b *tripBody) abort() { b.from.Close() }
 
 // drainTime bounds the reading of such a body where the server dawdles.
 const drainTime = 500 * time.Millisecond

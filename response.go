@@ -14,6 +14,7 @@ import (
 	"github.com/seed-9ea40bd3/requests/internal/charset"
 	"github.com/seed-9ea40bd3/requests/internal/link"
 	"github.com/seed-9ea40bd3/requests/internal/uri"
+	"github.com/seed-9ea40bd3/requests/internal/wire"
 )
 
 // Response is what the server answered. Its body was read whole and the
@@ -32,8 +33,9 @@ type Response struct {
 	Proto string
 	// URL is the one that answered, after redirects.
 	URL string
-	// Headers are the server's. Several fields of one name are joined by
-	// ", " in Get and apart in Values. Their order is that of their names.
+	// Headers are the server's, in its order and spelling; with HTTP/2, which
+	// has neither here, by name. Several fields of one name are joined by ", "
+	// in Get and apart in Values.
 	Headers Headers
 	// Encoding is the charset that Text and Lines decode by: that of the
 	// Content-Type, and ISO-8859-1 for text without one (RFC 2616). Where it
@@ -321,7 +323,24 @@ const (
 	receivedFields = 4 // of a response
 )
 
-// headersFrom orders the fields of a received head by name.
+// readHeaders returns the fields of a head in their order and spelling. fields is
+// room for them, in the place of which there is more where it does not do.
+func readHeaders(fields []headerField, head string) Headers {
+	const usually = 32 // lines; more may be folded ones
+	if n := strings.Count(head, "\n"); n > cap(fields) {
+		fields = make([]headerField, 0, min(n, usually))
+	}
+	for {
+		f, rest, ok := wire.CutField(head)
+		if !ok {
+			return Headers{fields: slices.Clip(fields)}
+		}
+		fields = append(fields, headerField{name: f.Name, value: fromLatin1(f.Value)})
+		head = rest
+	}
+}
+
+// headersFrom orders by name the fields of a head that is not known as it was sent.
 func headersFrom(h http.Header) Headers { return appendHeaders(nil, h) }
 
 // appendHeaders is headersFrom with room for the fields.

@@ -1,6 +1,7 @@
 package requests
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -367,4 +368,44 @@ func TestDecode(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, item{7}, v)
 	CloseIdleConnections()
+}
+
+// Headers are as the server sent them, however the response comes and whoever reads
+// it. net/http keeps neither order nor spelling, leaves out the fields that frame a
+// message, and adds to a Pragma.
+func TestResponseHeadersAreTheServers(t *testing.T) {
+	const fields = "x-b: 2\r\nset-Cookie: a=1\r\nETag: \"\xe9\"\r\nPragma: no-cache\r\nX-B:\r\nSet-Cookie:  b=2 \r\nCONNECTION: Keep-Alive\r\n"
+	const listing = "x-b: 2\nset-Cookie: a=1\nETag: \"é\"\nPragma: no-cache\nX-B: \nSet-Cookie: b=2\nCONNECTION: Keep-Alive\n"
+	tests := []struct {
+		name, method, more, body string // more fields, and a body
+		opts                     []Option
+	}{
+		{name: "whole", more: "content-length: 2\r\n", body: "ok"},
+		{name: "no body", more: "content-length: 0\r\n"},
+		{name: "HEAD", method: http.MethodHead, more: "content-length: 2\r\n"},
+		{name: "stream", more: "content-length: 2\r\n", body: "ok", opts: []Option{Stream()}},
+		{name: "hook", more: "content-length: 2\r\n", body: "ok", opts: []Option{OnResponse(func(context.Context, *Response) (*Response, error) { return nil, nil })}},
+		{name: "chunked", more: "transfer-encoding: chunked\r\nTrailer: z\r\n", body: "2\r\nok\r\n0\r\nz: 1\r\n\r\n"},
+		{name: "two lengths", more: "Content-Length: 2\r\ncontent-length: 2\r\n", body: "ok"},
+		{name: "folded", more: "Content-Length: 2\r\nX-Long: a\r\n\tb\r\n", body: "ok"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			answer := "HTTP/1.1 200 Fine \r\n" + fields + tt.more + "\r\n" + tt.body
+			url := "http://" + serveCanned(t, nil, func([]byte) []byte { return []byte(answer) })
+			s := NewSession()
+			defer s.Close()
+			for range 2 {
+				r, err := s.Do(t.Context(), cmp.Or(tt.method, http.MethodGet), url, tt.opts...)
+				require.NoError(t, err)
+				more := strings.ReplaceAll(strings.ReplaceAll(tt.more, "\r\n\t", " "), "\r", "")
+				assert.Equal(t, listing+more, listed(r.Headers))
+				assert.Equal(t, []any{200, "Fine"}, []any{r.StatusCode, r.Reason})
+				if tt.body != "" {
+					assert.Equal(t, "ok", r.Text())
+				}
+				require.NoError(t, r.Close())
+			}
+		})
+	}
 }

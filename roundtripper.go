@@ -247,6 +247,7 @@ func takeFraming(out *http.Response) {
 	if codings, ok := out.Header["Transfer-Encoding"]; ok {
 		out.TransferEncoding = codings
 		delete(out.Header, "Transfer-Encoding")
+		delete(out.Header, "Trailer") // its names are in out.Trailer
 	}
 	connection := out.Header["Connection"]
 	if out.ProtoMinor == 0 {

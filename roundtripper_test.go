@@ -370,6 +370,7 @@ func TestRoundTripFraming(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"chunked"}, resp.TransferEncoding)
 	assert.Empty(t, resp.Header.Get("Transfer-Encoding"))
+	assert.NotContains(t, resp.Header, "Trailer")
 	assert.True(t, resp.Close)
 	assert.Equal(t, http.Header{"X-Sum": nil}, resp.Trailer, "announced")
 	_, err = io.Copy(io.Discard, resp.Body)

@@ -11,8 +11,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/seed-9ea40bd3/requests/internal/wire"
 )
 
 // silentServer takes connections, reads a request, writes start and nothing
@@ -139,11 +137,8 @@ func TestConnectTimeoutReachesDialler(t *testing.T) {
 
 // A request that goes to another connection leaves what the first one may still
 // give where it is.
-func TestWholeOfEachConnection(t *testing.T) {
-	trip := &trip{loads: true, settings: new(Settings)}
-	trip.askWhole(wire.New(nil))
-	first := trip.whole
-	require.NotNil(t, first)
-	trip.askWhole(wire.New(nil))
-	assert.NotSame(t, first, trip.whole)
+func TestAnswerOfEachConnection(t *testing.T) {
+	trip := &trip{settings: new(Settings)}
+	first := trip.newAnswer()
+	assert.NotSame(t, first, trip.newAnswer())
 }

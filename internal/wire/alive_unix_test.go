@@ -56,7 +56,7 @@ func TestAlive(t *testing.T) {
 			tt.do(t, client, server)
 			assert.Equal(t, tt.want, newPeeker(client).alive())
 			c := New(client)
-			c.Arm(fixedHead(ourHead), Reused)
+			c.Arm(fixedHead(ourHead), Reused, nil)
 			n, err := c.Write([]byte(theirHead))
 			if tt.want {
 				assert.NoError(t, err)
@@ -121,7 +121,7 @@ func TestTermsOfReuse(t *testing.T) {
 			raw := &fakeSocket{room: -1}
 			c := New(client)
 			c.Conn = raw // what is written is of no matter to the socket
-			c.Arm(fixedHead(ourHead), tt.terms)
+			c.Arm(fixedHead(ourHead), tt.terms, nil)
 			_, err := c.Write([]byte(theirHead))
 			assert.ErrorIs(t, err, tt.want)
 			assert.Equal(t, tt.want == nil, raw.wrote.Len() > 0)

@@ -32,7 +32,7 @@ func cutUp(s string, random *rand.Rand) [][]byte {
 // tracked is a connection that gives reads, armed for one request.
 func tracked(reads [][]byte, end error, track bool) *Conn {
 	c := New(&fakeSocket{room: -1, reads: reads, end: end})
-	c.Arm(fixedHead(ourHead), termIf(track, Track))
+	c.Arm(fixedHead(ourHead), termIf(track, Track), nil)
 	return c
 }
 
@@ -139,7 +139,7 @@ func TestTrackerFollowsEachTurn(t *testing.T) {
 		got, err := readPieces(c, resp.Body)
 		require.NoError(t, err)
 		assert.Equal(t, want, got)
-		c.Arm(fixedHead(ourHead), Reused|Track)
+		c.Arm(fixedHead(ourHead), Reused|Track, nil)
 		_, _ = c.Write([]byte(theirHead)) // the last one finds the end
 	}
 	assert.False(t, c.Tracked())

@@ -3,8 +3,8 @@
 // the connection: the head as the caller ordered and spelled it, a look
 // whether the server has gone before a reused connection is written to, each
 // chunk of a body in one write, the count of what crossed, the ends of chunks,
-// TLS that was cut short, and small responses whole, for which the transport's
-// goroutines need not be waked.
+// TLS that was cut short, the heads of responses as they were sent, and small
+// responses whole, for which the transport's goroutines need not be waked.
 package wire
 
 import (
@@ -13,8 +13,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -49,14 +47,13 @@ type Conn struct {
 	tls      *tls.ConnectionState
 	cut      *cutDetector
 
-	head    []byte // to be written in the place of the transport's
-	swallow int    // how many bytes of a blank line were seen; -1: pass through
-	terms   Terms  // of the request, until its first write
-	whole   *Whole // takes the body of a response that comes whole; may be nil
-	most    int64  // of that body
-	length  string // of the last such body, for the next to share
-	refused error  // of the next write
-	join    joiner // the writer's
+	head    []byte  // to be written in the place of the transport's
+	swallow int     // how many bytes of a blank line were seen; -1: pass through
+	terms   Terms   // of the request, until its first write
+	answer  *Answer // takes what is kept of the response; may be nil
+	last    string  // the head of the last response, for the next to share
+	refused error   // of the next write
+	join    joiner  // the writer's
 
 	read    atomic.Int64 // bytes, of heads and bodies alike
 	written atomic.Int64
@@ -83,7 +80,6 @@ type Conn struct {
 	idle     atomic.Int64  // when the last response came to its end, in ns of Unix time
 	ended    chan struct{} // closed when nothing more is read
 	endOnce  sync.Once
-	framing  atomic.Pointer[framing]
 	cause    atomic.Pointer[error] // the first error of a read
 }
 
@@ -142,13 +138,14 @@ const (
 )
 
 // Arm sets the head of the request that is about to be written, which it
-// keeps in a buffer of the connection's.
-func (c *Conn) Arm(head Head, terms Terms) {
+// keeps in a buffer of the connection's. The response is put into answer, unless
+// that is nil.
+func (c *Conn) Arm(head Head, terms Terms, answer *Answer) {
 	c.head = head.AppendHead(c.head[:0])
 	c.swallow = 0
 	c.terms = terms
 	c.join = joiner{on: terms&Chunked != 0}
-	c.refused, c.whole = nil, nil
+	c.refused, c.answer = nil, answer
 	c.track.Store(terms&Track != 0)
 	c.bodiless.Store(terms&Bodiless != 0)
 	c.turn.Add(1)
@@ -168,32 +165,53 @@ func (c *Conn) stale(terms Terms) bool {
 // transport does not take it to another connection.
 func (c *Conn) Refuse(err error) { c.refused = err }
 
-// Whole is a body that came with its head, and the length that was announced.
-type Whole struct {
-	Body   []byte
-	Length string
+// Answer is what a connection keeps of a response for the owner of its request. It
+// is filled in before the transport has the response's head. Its zero value takes
+// no body.
+type Answer struct {
+	// Head is that of the final response as it was sent, with the empty line behind
+	// it.
+	Head string
+	// Body is the response's, and its owner's to keep; nil where the transport has
+	// it.
+	Body []byte
+	// Most is how long a body may be that is taken with its head, where one read
+	// brings all of the response and nothing is odd about it. Of such a response the
+	// transport has a head alone, without fields: it lets go of the connection at
+	// once, and needs not be waked for the body's end. Zero leaves all to the
+	// transport.
+	Most int32
+
+	come atomic.Bool
 }
 
-// TakeWhole has the body of the response to the request that was armed put into
-// whole, where one read brings all of it and it has at most so many bytes. To the
-// transport such a response has a length of zero: the transport lets go of the
-// connection at once, and needs not be waked for the body's end. Whole is filled in
-// before the transport has the head, and is its owner's to keep.
-func (c *Conn) TakeWhole(whole *Whole, most int64) { c.whole, c.most = whole, most }
+// Come reports whether the answer is filled in. It is asked where the transport has
+// returned no response: the connection may be read meanwhile.
+func (a *Answer) Come() bool { return a != nil && a.come.Load() }
 
-// handOver does that, and returns how many bytes the transport does not see.
-func (c *Conn) handOver(turn int64) int {
-	body := c.heads.body
-	if c.length != string(c.heads.digits) {
-		c.length = string(c.heads.digits)
+// maxSharedHead bounds the heads that a connection keeps for the next response.
+const maxSharedHead = 4 << 10
+
+// fill fills in the answer with what a read brought, of which b is the response's,
+// and returns how much of it is left to the transport.
+func (c *Conn) fill(a *Answer, turn int64, b []byte, surplus bool) int {
+	h, left := &c.heads, len(b)
+	if a.Head = c.last; a.Head != string(h.head) {
+		a.Head, c.last = string(h.head), ""
+		if len(a.Head) <= maxSharedHead {
+			c.last = a.Head
+		}
 	}
-	*c.whole = Whole{Body: append(make([]byte, 0, len(body)), body...), Length: c.length}
-	for i := range c.heads.digits {
-		c.heads.digits[i] = '0' // as long as it was: nothing has to be moved
+	// Only when the request's head is known to have gone out is it the request's.
+	if h.whole && !surplus && c.sent.Load() == turn && a.Most > 0 && len(h.body) <= int(a.Most) {
+		a.Body = append(make([]byte, 0, len(h.body)), h.body...)
+		from := len(b) - len(h.body) - len(h.head)
+		left = from + len(h.appendBare(b[from:from]))
+		c.Rest(turn)
 	}
-	c.Rest(turn)
-	c.handed.Store(turn)
-	return len(body)
+	h.head, h.body = nil, nil
+	a.come.Store(true)
+	return left
 }
 
 // Taken notes that whoever waited for the response to the request of that turn
@@ -316,21 +334,6 @@ func (c *Conn) Cut(turn int64) bool { return c.eof.Load() == turn }
 // AtChunkEnd reports whether the body's first read bytes end at the end of a
 // chunk, as far as chunks are told apart: see [Conn.Arm].
 func (c *Conn) AtChunkEnd(read int64) bool { return c.chunks.at(read) }
-
-// Framing returns the fields of the response to the request of that turn by
-// which it is framed, as they were sent, where net/http takes some of them
-// out of what it hands over.
-func (c *Conn) Framing(turn int64) []Field {
-	if f := c.framing.Load(); f != nil && f.turn == turn {
-		return f.fields
-	}
-	return nil
-}
-
-// HasCoding reports whether that response has a Transfer-Encoding.
-func (c *Conn) HasCoding(turn int64) bool {
-	return slices.ContainsFunc(c.Framing(turn), func(f Field) bool { return strings.EqualFold(f.Name, "Transfer-Encoding") })
-}
 
 // Tracked reports whether the response came in chunks whose ends are known.
 func (c *Conn) Tracked() bool { return c.chunks.chunked() }
@@ -490,10 +493,7 @@ func (c *Conn) follow(b []byte) (own int, err error) {
 	c.read.Add(int64(len(b)))
 	c.chunks.follow(turn, c.track.Load())
 	c.heads.max = c.MaxHead
-	f, own := c.heads.take(turn, c.bodiless.Load(), b)
-	if f != nil {
-		c.framing.Store(f)
-	}
+	own = c.heads.take(turn, c.bodiless.Load(), b)
 	// What lies beyond the response must not be taken for the next one: it is
 	// dropped, and the connection serves no other request. So does one whose end
 	// nobody knows.
@@ -507,21 +507,16 @@ func (c *Conn) follow(b []byte) (own int, err error) {
 	case c.MaxHead > 0 && c.heads.size > c.MaxHead:
 		return 0, ErrHeadTooLarge
 	}
-	switch {
-	case c.isWhole(turn) && own == len(b):
-		own -= c.handOver(turn)
-	case c.heads.done && c.heads.expect == 0:
+	left := own
+	// Before the first request there is nothing to put an answer into; as long as a
+	// response's head is to come the next request is not armed.
+	if c.heads.head != nil && turn > 0 && c.answer != nil {
+		left = c.fill(c.answer, turn, b[:own], own < len(b))
+	}
+	if left < own || c.heads.done && c.heads.expect == 0 {
 		c.handed.Store(turn)
 	}
-	return own, nil
-}
-
-// isWhole reports whether the read under way brought the response to the request
-// of that turn whole, and that is wanted. Only when the request's head is known to
-// have gone out is it the request's.
-func (c *Conn) isWhole(turn int64) bool {
-	n := int64(len(c.heads.body))
-	return n > 0 && c.sent.Load() == turn && c.whole != nil && n <= c.most
+	return left, nil
 }
 
 // readFailed notes how the reading ended.

@@ -102,7 +102,7 @@ func TestHeadIsReplacedOverAnySplit(t *testing.T) {
 		for _, j := range []int{i, i + 1, i + 3, len(full)} {
 			raw := &fakeSocket{room: -1}
 			c := New(raw)
-			c.Arm(fixedHead(ourHead), 0)
+			c.Arm(fixedHead(ourHead), 0, nil)
 			writePieces(t, c, full, i, min(j, len(full)))
 			require.Equal(t, ourHead+body, raw.wrote.String(), "cut at %d and %d", i, j)
 		}
@@ -114,7 +114,7 @@ func TestHeadIsReplacedForEachRequest(t *testing.T) {
 	c := New(raw)
 	want := ""
 	for _, head := range []string{"A / HTTP/1.1\r\n\r\n", ourHead, "B\r\n\r\n"} {
-		c.Arm(fixedHead(head), 0)
+		c.Arm(fixedHead(head), 0, nil)
 		writePieces(t, c, theirHead+"body", 5)
 		writePieces(t, c, "more\r\n\r\n")
 		want += head + "body" + "more\r\n\r\n"
@@ -145,7 +145,7 @@ func TestBodyWithHead(t *testing.T) {
 	} {
 		raw := &fakeSocket{room: -1}
 		c := New(raw)
-		c.Arm(fixedHead(ourHead), 0)
+		c.Arm(fixedHead(ourHead), 0, nil)
 		body := strings.Repeat("b", tt.body)
 		writePieces(t, c, theirHead+body)
 		assert.Equal(t, tt.writes, raw.writes, "writes for a body of %d", tt.body)
@@ -198,7 +198,7 @@ func TestFailedWriteTellsWhetherBytesWentOut(t *testing.T) {
 	for _, tt := range tests {
 		raw := &fakeSocket{room: tt.room}
 		c := New(raw)
-		c.Arm(fixedHead(ourHead), 0)
+		c.Arm(fixedHead(ourHead), 0, nil)
 		n, err := c.Write([]byte(theirHead + strings.Repeat("b", tt.body)))
 		assert.ErrorIs(t, err, errSocket)
 		assert.Equal(t, tt.want, n, "room %d, body %d", tt.room, tt.body)
@@ -210,7 +210,7 @@ func TestFailedWriteTellsWhetherBytesWentOut(t *testing.T) {
 func TestFailedWriteOfBody(t *testing.T) {
 	raw := &fakeSocket{room: len(ourHead) + 3}
 	c := New(raw)
-	c.Arm(fixedHead(ourHead), 0)
+	c.Arm(fixedHead(ourHead), 0, nil)
 	writePieces(t, c, theirHead)
 	n, err := c.Write([]byte("abcdef"))
 	assert.ErrorIs(t, err, errSocket)
@@ -234,7 +234,7 @@ func FuzzHeadReplaced(f *testing.F) {
 		}
 		raw := &fakeSocket{room: -1}
 		c := New(raw)
-		c.Arm(fixedHead(ourHead), 0)
+		c.Arm(fixedHead(ourHead), 0, nil)
 		random := rand.New(rand.NewPCG(seed, 0))
 		var cuts []int
 		for at := 0; at < len(data); {
@@ -279,7 +279,7 @@ func TestHeldAndRetiredAreStale(t *testing.T) {
 			raw := &fakeSocket{room: -1}
 			c := New(raw)
 			tt.before(c)
-			c.Arm(fixedHead(ourHead), termIf(tt.reused, Reused))
+			c.Arm(fixedHead(ourHead), termIf(tt.reused, Reused), nil)
 			n, err := c.Write([]byte(theirHead))
 			assert.ErrorIs(t, err, tt.want)
 			if tt.want != nil {
@@ -297,7 +297,7 @@ func TestHeldAndRetiredAreStale(t *testing.T) {
 func TestHeldAfterFirstWrite(t *testing.T) {
 	raw := &fakeSocket{room: -1}
 	c := New(raw)
-	c.Arm(fixedHead(ourHead), Reused)
+	c.Arm(fixedHead(ourHead), Reused, nil)
 	writePieces(t, c, theirHead, 4)
 	c.Hold()
 	writePieces(t, c, "body")
@@ -305,7 +305,7 @@ func TestHeldAfterFirstWrite(t *testing.T) {
 }
 
 func TestRetire(t *testing.T) {
-	arm := func(c *Conn) { c.Arm(fixedHead(ourHead), 0) }
+	arm := func(c *Conn) { c.Arm(fixedHead(ourHead), 0, nil) }
 	tests := []struct {
 		name  string
 		steps func(c *Conn)
@@ -347,7 +347,7 @@ func TestDeadAfterFailedRead(t *testing.T) {
 	c := New(raw)
 	_, err := c.Read(make([]byte, 1))
 	require.ErrorIs(t, err, io.EOF)
-	c.Arm(fixedHead(ourHead), Reused|Replayable)
+	c.Arm(fixedHead(ourHead), Reused|Replayable, nil)
 	_, err = c.Write([]byte(theirHead))
 	assert.ErrorIs(t, err, ErrStale)
 	assert.Zero(t, raw.wrote.Len())
@@ -355,7 +355,7 @@ func TestDeadAfterFailedRead(t *testing.T) {
 
 // Bytes that answer no request are nobody's: they end the connection.
 func TestUnasked(t *testing.T) {
-	arm := func(c *Conn) { c.Arm(fixedHead(ourHead), 0) }
+	arm := func(c *Conn) { c.Arm(fixedHead(ourHead), 0, nil) }
 	write := func(c *Conn) { _, _ = c.Write([]byte(theirHead)) }
 	rest := func(c *Conn) { c.Rest(c.Turn()) }
 	tests := []struct {
@@ -384,7 +384,7 @@ func TestUnasked(t *testing.T) {
 				return
 			}
 			raw.wrote.Reset()
-			c.Arm(fixedHead(ourHead), Reused|Replayable)
+			c.Arm(fixedHead(ourHead), Reused|Replayable, nil)
 			_, err = c.Write([]byte(theirHead))
 			assert.ErrorIs(t, err, ErrStale)
 			assert.Zero(t, raw.wrote.Len())

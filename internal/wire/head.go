@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"math"
+	"slices"
+	"strings"
 
 	"golang.org/x/net/http/httpguts"
 )
@@ -12,13 +14,14 @@ import (
 type Field struct {
 	// Name is spelled as the server did.
 	Name string
-	// Value is bytes as they were sent, without blanks around them.
+	// Value is bytes as they were sent, without blanks around them. Lines that were
+	// folded are joined by a blank.
 	Value string
 }
 
-// headWatch follows responses: it keeps the fields that frame them as they were
-// sent, since net/http takes those out of the headers that it hands over, and
-// knows where they end. It belongs to the transport's reader.
+// headWatch follows responses: it has their heads as they were sent, of which
+// net/http keeps neither order nor spelling nor all that frames them, and knows
+// where they end. It belongs to the transport's reader.
 type headWatch struct {
 	turn int64
 	done bool
@@ -30,15 +33,11 @@ type headWatch struct {
 	end      bodyEnd // of the body
 	buf      []byte  // the head, where it comes in pieces
 
-	// Of the read under way, where it brought a response whole that nothing is odd
-	// about, else nil: the digits of its Content-Length, and its body.
-	digits, body []byte
-}
-
-// framing is what was kept of the response to the request of a turn.
-type framing struct {
-	turn   int64
-	fields []Field
+	// Of the read under way: the head that it brought the end of, or nil; and where
+	// it brought a response whole that nothing is odd about, that and its body.
+	head, body []byte
+	scan       headScan
+	whole      bool
 }
 
 // maxWatchedHead bounds what is kept of a head where nothing else does, and
@@ -49,17 +48,16 @@ const (
 )
 
 // take follows the response to the request of that turn, and returns how many
-// of the bytes are its own: what lies beyond answers nothing. It returns its
-// framing fields once its head is whole, where it has some that net/http
-// takes out. A head that one read brings whole is not copied.
-func (h *headWatch) take(turn int64, bodiless bool, b []byte) (f *framing, own int) {
+// of the bytes are its own: what lies beyond answers nothing. A head that one
+// read brings whole is not copied.
+func (h *headWatch) take(turn int64, bodiless bool, b []byte) (own int) {
 	if h.turn != turn {
 		// Both buffers are kept from response to response.
 		*h = headWatch{turn: turn, max: h.max, buf: h.buf[:0], bodiless: bodiless, expect: -1, end: bodyEnd{line: h.end.line[:0]}}
 	}
-	h.digits, h.body = nil, nil
+	h.head, h.body, h.whole = nil, nil, false
 	if h.done {
-		return nil, h.end.take(b)
+		return h.end.take(b)
 	}
 	h.size += int64(len(b))
 	head, seen, pieced := b, 0, len(h.buf) > 0
@@ -80,7 +78,7 @@ func (h *headWatch) take(turn int64, bodiless bool, b []byte) (f *framing, own i
 			h.buf = append(h.buf[:0], head...)
 			// Of a head beyond all measure nothing is known; [Conn.MaxHead] ends it.
 			h.done = int64(len(h.buf)) > cmp.Or(h.max, maxWatchedHead)
-			return nil, len(b)
+			return len(b)
 		}
 		// A 1xx is followed by the head of the response proper, maybe in the same
 		// read.
@@ -89,16 +87,16 @@ func (h *headWatch) take(turn int64, bodiless bool, b []byte) (f *framing, own i
 			continue
 		}
 		h.done, h.size = true, 0
-		f = h.finish(head[:end], &s)
+		h.finish(head[:end], &s)
 		rest := head[end:]
 		n := h.end.take(rest)
-		if !pieced && h.digits != nil && h.end.state == endOver {
-			h.body = rest[:n]
+		if !pieced && h.end.state == endOver && s.isPlain() && isUsual(h.head) {
+			h.body, h.whole = rest[:n], true
 		}
 		if cap(h.buf) > maxKeptBuffer {
 			h.buf = nil
 		}
-		return f, len(b) - len(rest) + n
+		return len(b) - len(rest) + n
 	}
 }
 
@@ -107,30 +105,35 @@ func (h *headWatch) take(turn int64, bodiless bool, b []byte) (f *framing, own i
 func (h *headWatch) unknown() bool { return h.done && h.end.state == endUnknown }
 
 // finish takes what a whole head says of its framing.
-func (h *headWatch) finish(head []byte, s *headScan) *framing {
+func (h *headWatch) finish(head []byte, s *headScan) {
+	h.head, h.scan = head, *s
 	h.expect = s.bodyLength(h.bodiless)
 	h.end.begin(h.expect, h.expect < 0 && s.chunked)
-	if h.expect > 0 && s.lengths == 1 && s.digits[0] != '0' && s.clean && isUsual(head) {
-		h.digits = s.digits
-	}
-	// The usual response, with one length or none, is told of by net/http as it
-	// was sent.
-	if s.others == 0 && s.lengths < 2 {
-		return nil
-	}
-	return &framing{turn: h.turn, fields: framingFields(head)}
+}
+
+// appendBare appends to b the head of a response without body and fields, for
+// which the transport does with the connection what it would do for that of h.
+// Both may lie in the same place.
+func (h *headWatch) appendBare(b []byte) []byte {
+	b = append(append(b, h.head[:len("HTTP/1.1 ")]...), "204\n"...)
+	return append(append(b, h.scan.connection...), '\n')
 }
 
 // headScan is what a head says of its framing.
 type headScan struct {
-	status  []byte // what begins with the status
-	lengths int    // in fields of Content-Length, or listed in one
-	length  int64  // of the first that is a number, or -1
-	digits  []byte // of that one, where they stand in the head
-	coding  bool   // there is a Transfer-Encoding
-	chunked bool   // it is the one that there is
-	others  int    // fields of Transfer-Encoding and Connection
-	clean   bool   // each line is a field of its own, whose name is a token
+	status     []byte // what begins with the status
+	lengths    int    // in fields of Content-Length, or listed in one
+	length     int64  // of the first that is a number, or -1
+	coding     bool   // there is a Transfer-Encoding
+	chunked    bool   // it is the one that there is
+	connection []byte // the line of the last field of Connection
+	several    bool   // there are others
+	clean      bool   // each line is a field that net/http takes, and not folded
+}
+
+// isPlain reports whether nothing is odd about a head, the status line apart.
+func (s *headScan) isPlain() bool {
+	return s.clean && !s.coding && !s.several && (s.lengths == 0 || s.lengths == 1 && s.length >= 0)
 }
 
 // scanHead goes through a head once, and returns where in b it ends, or -1 where
@@ -144,11 +147,12 @@ func scanHead(b []byte) (s headScan, end int) {
 			return s, len(b) - len(rest) + n
 		}
 		var line []byte
+		from := rest
 		if line, rest, ended = cutLine(rest); !ended {
 			break
 		}
 		name, value := cutName(line)
-		if name == nil || len(rest) > 0 && isBlank(rest[0]) {
+		if name == nil || !isPlainValue(value) || len(rest) > 0 && isBlank(rest[0]) {
 			s.clean = false
 		}
 		switch len(name) {
@@ -159,15 +163,14 @@ func scanHead(b []byte) (s headScan, end int) {
 			}
 		case len("Connection"):
 			if isName(name, "Connection") {
-				_, rest = unfold(value, rest)
-				s.others++
+				s.several = s.connection != nil
+				s.connection = from[:len(from)-len(rest)]
 			}
 		case len("Transfer-Encoding"):
 			if isName(name, "Transfer-Encoding") {
 				value, rest = unfold(value, rest)
-				s.chunked = !s.coding && isName(bytes.TrimSpace(value), "chunked")
+				s.chunked = !s.coding && isName(trimBlanks(value), "chunked")
 				s.coding = true
-				s.others++
 			}
 		}
 	}
@@ -188,9 +191,8 @@ func blankLine(b []byte) int {
 // addLength takes the value of a Content-Length.
 func (s *headScan) addLength(value []byte) {
 	s.lengths += 1 + bytes.Count(value, []byte(","))
-	digits := bytes.TrimSpace(value)
-	if n := parseLength(digits); n >= 0 && s.length < 0 {
-		s.length, s.digits = n, digits
+	if n := parseLength(trimBlanks(value)); n >= 0 && s.length < 0 {
+		s.length = n
 	}
 }
 
@@ -227,7 +229,7 @@ func (s *headScan) bodyLength(bodiless bool) int64 {
 // of HTTP/1, as everybody reads it.
 func isUsual(head []byte) bool {
 	const version, status = "HTTP/1.", len("HTTP/1.1 ")
-	return len(head) > status+3 && string(head[:len(version)]) == version && head[status-1] == ' ' &&
+	return len(head) > status+3 && string(head[:len(version)]) == version && isDigit(head[len(version)]) && head[status-1] == ' ' &&
 		'2' <= head[status] && head[status] <= '9' && isDigit(head[status+1]) && isDigit(head[status+2]) &&
 		(head[status+3] == ' ' || head[status+3] == '\r')
 }
@@ -265,21 +267,6 @@ func (s *headScan) interim() bool {
 	return len(s.status) > 0 && s.status[0] == '1' && !bytes.HasPrefix(s.status, []byte("101"))
 }
 
-// framingFields returns the fields that frame a response, as they were sent.
-func framingFields(head []byte) []Field {
-	var fields []Field
-	for len(head) > 0 {
-		line, rest, _ := cutLine(head)
-		name, value := cutName(line)
-		if isName(name, "Content-Length") || isName(name, "Connection") || isName(name, "Transfer-Encoding") {
-			value, rest = unfold(value, rest)
-			fields = append(fields, Field{string(name), string(bytes.TrimSpace(value))})
-		}
-		head = rest
-	}
-	return fields
-}
-
 // cutName cuts a line behind its name. That is nil where the line does not begin
 // with a token and a colon.
 func cutName(line []byte) (name, value []byte) {
@@ -299,20 +286,73 @@ func cutName(line []byte) (name, value []byte) {
 // the one before.
 func isBlank(c byte) bool { return c == ' ' || c == '\t' }
 
-// cutLine cuts the first line off b; its line feed is in neither part.
+// cutLine cuts the first line off b; its line end is in neither part.
 func cutLine(b []byte) (line, rest []byte, ended bool) {
-	return bytes.Cut(b, []byte("\n"))
+	line, rest, ended = bytes.Cut(b, []byte("\n"))
+	return bytes.TrimSuffix(line, []byte("\r")), rest, ended
 }
 
 // unfold adds to a value the lines that go on with it: those that begin with a
 // blank (RFC 9112, section 5.2: obsolete, but net/http takes them).
 func unfold(value, rest []byte) (whole, after []byte) {
+	value = slices.Clip(trimBlanks(value)) // what was read is not written to
 	for len(rest) > 0 && isBlank(rest[0]) {
 		var line []byte
 		line, rest, _ = cutLine(rest)
-		value = bytes.Join([][]byte{bytes.TrimSpace(value), bytes.TrimSpace(line)}, []byte(" "))
+		value = append(append(value, ' '), trimBlanks(line)...)
 	}
 	return value, rest
+}
+
+// trimBlanks returns b without the blanks around it.
+func trimBlanks(b []byte) []byte { return bytes.Trim(b, blanks) }
+
+// blanks are what may stand around a value.
+const blanks = " \t"
+
+// isPlainValue reports whether a value has no byte that net/http refuses (RFC 9110,
+// section 5.5).
+func isPlainValue(value []byte) bool {
+	for _, c := range value {
+		if c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// CutStatus cuts the first line off a head, which is that of the status.
+func CutStatus(head string) (line, fields string) {
+	line, fields, _ = strings.Cut(head, "\n")
+	return strings.TrimSuffix(line, "\r"), fields
+}
+
+// unfoldText is unfold for text.
+func unfoldText(value, rest string) (whole, after string) {
+	var b strings.Builder
+	b.WriteString(value)
+	for len(rest) > 0 && isBlank(rest[0]) {
+		var line string
+		line, rest = CutStatus(rest)
+		b.WriteByte(' ')
+		b.WriteString(strings.Trim(line, blanks))
+	}
+	return strings.TrimLeft(b.String(), blanks), rest
+}
+
+// CutField cuts the first field off those of a head, as net/http understands them.
+// There is none where the head ends.
+func CutField(fields string) (f Field, rest string, ok bool) {
+	line, rest := CutStatus(fields)
+	name, value, ok := strings.Cut(line, ":")
+	if !ok {
+		return Field{}, "", false
+	}
+	value = strings.Trim(value, blanks)
+	if len(rest) > 0 && isBlank(rest[0]) {
+		value, rest = unfoldText(value, rest)
+	}
+	return Field{Name: name, Value: value}, rest, true
 }
 
 // isName reports whether b is a name, in any letter case.

@@ -48,13 +48,13 @@ var headSeeds = []string{
 
 // watched is what a headWatch made of a response.
 type watched struct {
-	framing   *framing
+	head      string // of the final response
+	heads     int    // times that it told of one
 	done      bool
 	size      int64
 	expect    int64
 	own       int  // bytes that are the response's
 	over      bool // all of it came
-	framings  int  // times that it told of a framing
 	keptBytes int  // of a head that is not whole
 }
 
@@ -68,12 +68,11 @@ func watch(b []byte, bodiless bool, pieces []byte) watched {
 		if len(pieces) > 0 {
 			n = min(n, int(pieces[i%len(pieces)])+1)
 		}
-		f, own := h.take(1, bodiless, b[:n:n])
-		if f != nil {
-			w.framing = f
-			w.framings++
+		w.own += h.take(1, bodiless, b[:n:n])
+		if h.head != nil {
+			w.head = string(h.head)
+			w.heads++
 		}
-		w.own += own
 		b = b[n:]
 	}
 	w.done, w.size, w.expect, w.over = h.done, h.size, h.expect, h.end.state == endOver
@@ -83,8 +82,8 @@ func watch(b []byte, bodiless bool, pieces []byte) watched {
 	return w
 }
 
-// FuzzHeadWatch: however a response is cut into reads, the same is known of its
-// framing; and where net/http takes its head, both agree on the body's length.
+// FuzzHeadWatch: however a response is cut into reads, the same is known of it; and
+// where net/http takes its head, both agree on its fields and the body's length.
 func FuzzHeadWatch(f *testing.F) {
 	for _, seed := range headSeeds {
 		f.Add([]byte(seed), false, []byte{0})
@@ -96,50 +95,91 @@ func FuzzHeadWatch(f *testing.F) {
 		}
 		whole := watch(b, bodiless, nil)
 		require.Equal(t, whole, watch(b, bodiless, pieces))
-		require.LessOrEqual(t, whole.framings, 1)
+		require.LessOrEqual(t, whole.heads, 1)
+		agreeOnFields(t, whole.head)
 		agreeOnLength(t, b, bodiless, whole)
 		agreeOnEnd(t, b, bodiless, whole)
 		agreeOnWhole(t, b, bodiless)
 	})
 }
 
-// agreeOnWhole: of a response whose body is taken off with its head net/http, if
-// it takes the head at all, would have read the same body; and it sees none when
-// the digits are zeros.
+// agreeOnFields: net/http takes the same fields from a head, but for those that it
+// keeps elsewhere.
+func agreeOnFields(t *testing.T, head string) {
+	t.Helper()
+	resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(head)), &http.Request{Method: http.MethodHead})
+	_, rest := CutStatus(head)
+	got := http.Header{}
+	for {
+		f, after, ok := CutField(rest)
+		if !ok {
+			break
+		}
+		require.Less(t, len(after), len(rest))
+		got.Add(f.Name, f.Value)
+		rest = after
+	}
+	if err != nil {
+		return
+	}
+	for _, name := range []string{"Connection", "Content-Length", "Transfer-Encoding", "Trailer"} {
+		got.Del(name)
+		resp.Header.Del(name)
+	}
+	if got.Get("Cache-Control") == "" && resp.Header.Get("Cache-Control") == "no-cache" {
+		resp.Header.Del("Cache-Control") // it makes that of a Pragma
+		got.Del("Cache-Control")
+	}
+	require.Equal(t, resp.Header, got)
+}
+
+// agreeOnWhole: a response that is taken whole is one that net/http takes, with the
+// same body; and of what is left to it, it thinks the same about the connection.
 func agreeOnWhole(t *testing.T, b []byte, bodiless bool) {
 	t.Helper()
 	var h headWatch
 	b = bytes.Clone(b)
-	h.take(1, bodiless, b)
-	if h.body == nil {
+	own := h.take(1, bodiless, b)
+	if !h.whole {
 		return
 	}
-	read := func(b []byte) (resp *http.Response, body []byte, err error) {
+	req := &http.Request{Method: http.MethodGet}
+	if bodiless {
+		req.Method = http.MethodHead
+	}
+	read := func(b []byte) (*http.Response, []byte, error) {
 		r := bufio.NewReaderSize(bytes.NewReader(b), max(len(b), 16))
-		resp, err = http.ReadResponse(r, nil)
+		resp, err := http.ReadResponse(r, req)
 		for err == nil && resp.StatusCode/100 == 1 {
-			resp, err = http.ReadResponse(r, nil)
+			resp, err = http.ReadResponse(r, req)
 		}
-		if err == nil {
-			body, err = io.ReadAll(resp.Body)
+		if err != nil {
+			return nil, nil, err // of an interim head
 		}
-		return resp, body, err
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.Zero(t, r.Buffered())
+		return resp, body, nil
 	}
-	resp, body, err := read(b)
+	resp, body, err := read(b[:own])
 	if err != nil {
+		_, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(h.head)), req)
+		require.NoError(t, err)
 		return
 	}
-	require.Equal(t, []string{string(h.digits)}, resp.Header["Content-Length"])
-	require.Equal(t, h.body, body)
-	require.Equal(t, strconv.Itoa(len(body)), string(h.digits))
-	for i := range h.digits {
-		h.digits[i] = '0'
-	}
-	resp, body, err = read(b)
+	require.Equal(t, string(body), string(h.body))
+	from := own - len(h.body) - len(h.head)
+	status := string(h.head[len("HTTP/1.1 "):][:3])
+	require.Equal(t, strconv.Itoa(resp.StatusCode), status)
+	bare, none, err := read(b[:from+len(h.appendBare(b[from:from]))])
 	require.NoError(t, err)
-	require.Zero(t, resp.ContentLength)
-	require.Equal(t, http.NoBody, resp.Body)
-	require.Empty(t, body)
+	require.Empty(t, none)
+	if !bodiless { // else it has no body in any case
+		require.Zero(t, bare.ContentLength)
+	}
+	require.Equal(t, http.NoBody, bare.Body)
+	require.Equal(t, resp.Close, bare.Close)
+	require.Equal(t, resp.Proto, bare.Proto)
 }
 
 // agreeOnEnd: net/http makes the same of the response without what lies beyond
@@ -205,48 +245,36 @@ func agreeOnLength(t *testing.T, b []byte, bodiless bool, w watched) {
 	default:
 		require.Negative(t, w.expect)
 	}
-	for _, field := range fieldsOf(w.framing) {
-		require.False(t, strings.ContainsAny(field.Name, " \t\r\n:"), "%q", field.Name)
-	}
 }
 
-func fieldsOf(f *framing) []Field {
-	if f == nil {
-		return nil
-	}
-	return f.fields
-}
-
-// TestHeadWatch tells what the fields of some heads come to.
+// TestHeadWatch tells what some heads come to.
 func TestHeadWatch(t *testing.T) {
 	tests := []struct {
 		name     string
 		response string
 		bodiless bool
 		expect   int64
-		beyond   int     // bytes that answer nothing
-		fields   []Field // in order, as sent
+		beyond   int  // bytes that answer nothing
+		whole    bool // nothing about it is odd
 	}{
-		{"one length", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", false, 2, 0, nil},
-		{"more than that", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP", false, 2, 4, nil},
-		{"none", "HTTP/1.1 200 OK\r\n\r\nok", false, -1, 0, nil},
-		{"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", true, 0, 0, nil},
-		{"HEAD with a body", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", true, 0, 2, nil},
-		{
-			"two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nCONTENT-length:3\r\n\r\nok", false, 2, 0,
-			[]Field{{"Content-Length", "2"}, {"CONTENT-length", "3"}},
-		},
-		{
-			"chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n", false, -1, 0,
-			[]Field{{"Transfer-Encoding", "chunked"}, {"Content-Length", "2"}},
-		},
-		{"coding of HTTP/1.0", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\nok", false, -1, 0, []Field{{"Transfer-Encoding", "chunked"}, {"Content-Length", "2"}}},
-		{
-			"folded", "HTTP/1.1 200 OK\r\nContent-Length: \r\n\t2\r\nConnection: a,\r\n  b\r\nX: 1\r\n Content-Length: 3\r\n\r\nok", false, 2, 0,
-			[]Field{{"Content-Length", "2"}, {"Connection", "a, b"}},
-		},
-		{"status behind two blanks", "HTTP/1.1  204 No Content\r\n\r\nx", false, 0, 1, nil},
-		{"interim behind two blanks", "HTTP/1.1  100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", false, 2, 0, nil},
+		{"one length", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", false, 2, 0, true},
+		{"more than that", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP", false, 2, 4, true},
+		{"none", "HTTP/1.1 200 OK\r\n\r\nok", false, -1, 0, false},
+		{"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", true, 0, 0, true},
+		{"HEAD with a body", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", true, 0, 2, true},
+		{"not modified", "HTTP/1.1 304 Not Modified\nContent-Length: 2\nConnection: close\n\n", false, 0, 0, true},
+		{"two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nCONTENT-length:3\r\n\r\nok", false, 2, 0, false},
+		{"two equal lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok", false, -1, 0, false},
+		{"no length", "HTTP/1.1 204 No Content\r\nContent-Length: x\r\n\r\n", false, 0, 0, false},
+		{"chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n0\r\n\r\n", false, -1, 0, false},
+		{"coding of HTTP/1.0", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n", true, 0, 0, false},
+		{"folded", "HTTP/1.1 200 OK\r\nContent-Length: \r\n\t2\r\nX: 1\r\n Content-Length: 3\r\n\r\nok", false, 2, 0, false},
+		{"two of Connection", "HTTP/1.1 200 OK\r\nConnection: a\r\nConnection: b\r\nContent-Length: 2\r\n\r\nok", false, 2, 0, false},
+		{"a control character", "HTTP/1.1 200 OK\r\nX: a\x01\r\nContent-Length: 2\r\n\r\nok", false, 2, 0, false},
+		{"a name that is no token", "HTTP/1.1 200 OK\r\nX Y: a\r\nContent-Length: 2\r\n\r\nok", false, 2, 0, false},
+		{"another protocol", "HTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\nok", false, 2, 0, false},
+		{"status behind two blanks", "HTTP/1.1  204 No Content\r\n\r\nx", false, 0, 1, false},
+		{"interim behind two blanks", "HTTP/1.1  100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", false, 2, 0, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -254,9 +282,27 @@ func TestHeadWatch(t *testing.T) {
 			assert.True(t, got.done)
 			assert.Equal(t, tt.expect, got.expect)
 			assert.Equal(t, len(tt.response)-tt.beyond, got.own)
-			assert.Equal(t, tt.fields, fieldsOf(got.framing))
+			var h headWatch
+			h.take(1, tt.bodiless, []byte(tt.response))
+			assert.Equal(t, tt.whole, h.whole)
 		})
 	}
+}
+
+// Fields are in the server's order and spelling, with the blanks around their values
+// dropped and folded lines joined.
+func TestCutField(t *testing.T) {
+	status, rest := CutStatus("HTTP/1.1 200 OK\r\nb: 2\r\nA:\t1 \nb:\r\nX: a,\r\n \t b\r\n  \r\n c\r\n\r\n")
+	assert.Equal(t, "HTTP/1.1 200 OK", status)
+	var got []Field
+	for {
+		f, after, ok := CutField(rest)
+		if !ok {
+			break
+		}
+		got, rest = append(got, f), after
+	}
+	assert.Equal(t, []Field{{"b", "2"}, {"A", "1"}, {"b", ""}, {"X", "a, b  c"}}, got)
 }
 
 // BenchmarkHeadWatch follows a response that one read brings, and one that

@@ -38,7 +38,7 @@ func TestChunkGoesOutInOneWrite(t *testing.T) {
 			const count = 3
 			raw := &fakeSocket{room: -1}
 			c := New(raw)
-			c.Arm(fixedHead(ourHead), Chunked)
+			c.Arm(fixedHead(ourHead), Chunked, nil)
 			req, err := http.NewRequest(http.MethodPost, "http://a.test/", &blocks{tt.size, count})
 			require.NoError(t, err)
 			w := bufio.NewWriter(c)
@@ -63,7 +63,7 @@ func TestJoinedWriteFails(t *testing.T) {
 	for room := range 16 {
 		raw := &fakeSocket{room: len(ourHead) + room}
 		c := New(raw)
-		c.Arm(fixedHead(ourHead), Chunked)
+		c.Arm(fixedHead(ourHead), Chunked, nil)
 		writePieces(t, c, theirHead)
 		writePieces(t, c, "a\r\n012", 3)
 		n, err := c.Write([]byte("3456789\r\n"))
@@ -83,7 +83,7 @@ func TestOnlyChunksAreJoined(t *testing.T) {
 	for _, terms := range []Terms{0, Chunked} {
 		raw := &fakeSocket{room: -1}
 		c := New(raw)
-		c.Arm(fixedHead(ourHead), terms)
+		c.Arm(fixedHead(ourHead), terms, nil)
 		first := theirHead
 		if terms == Chunked {
 			first += "3\r\nabc\r\n"

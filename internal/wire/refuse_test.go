@@ -42,7 +42,7 @@ func TestRefuseEndsTheRequest(t *testing.T) {
 	send := func(path string, refuse bool) error {
 		trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
 			c := info.Conn.(*Conn)
-			c.Arm(textHead("GET "+path+" HTTP/1.1\r\nHost: h\r\n\r\n"), termIf(info.Reused, Reused))
+			c.Arm(textHead("GET "+path+" HTTP/1.1\r\nHost: h\r\n\r\n"), termIf(info.Reused, Reused), nil)
 			if refuse {
 				c.Refuse(errRefused)
 			}

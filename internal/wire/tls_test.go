@@ -49,7 +49,7 @@ func TestTLSCut(t *testing.T) {
 			c, server, socket := tlsPair(t)
 			require.NotNil(t, c.TLS())
 			assert.True(t, c.TLS().HandshakeComplete)
-			c.Arm(fixedHead(ourHead), 0)
+			c.Arm(fixedHead(ourHead), 0, nil)
 			go func() {
 				_, _ = server.Write([]byte("abc"))
 				tt.end(server, socket)
@@ -69,7 +69,7 @@ func TestTLSCut(t *testing.T) {
 
 func TestTLSHeadIsReplaced(t *testing.T) {
 	c, server, _ := tlsPair(t)
-	c.Arm(fixedHead(ourHead), 0)
+	c.Arm(fixedHead(ourHead), 0, nil)
 	go func() {
 		_, _ = c.Write([]byte(theirHead + "body"))
 		c.Close()
