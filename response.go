@@ -327,7 +327,7 @@ const (
 // room for them, in the place of which there is more where it does not do.
 func readHeaders(fields []headerField, head string) Headers {
 	const usually = 32 // lines; more may be folded ones
-	if n := strings.Count(head, "\n"); n > cap(fields) {
+	if n := strings.Count(head, "\n") - 1; n > cap(fields) { // the last line is empty
 		fields = make([]headerField, 0, min(n, usually))
 	}
 	for {
