@@ -3,6 +3,7 @@ package requests
 import (
 	"bytes"
 	"encoding/json"
+	"sync"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -10,16 +11,35 @@ import (
 // encodeJSON encodes v by [encoding/json], written as Python writes it: a
 // blank after a comma and a colon, and nothing but ASCII.
 func encodeJSON(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	// Python does not escape for HTML.
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
+	e := jsonEncoders.Get().(*jsonEncoder)
+	if err := e.Encode(v); err != nil {
 		return nil, &Error{kind: ErrInvalidJSON, reason: "JSON value cannot be encoded", Err: err}
 	}
 	// The encoder ends its text with a line feed, which Python's does not.
-	return spaceJSON(bytes.TrimSuffix(b.Bytes(), []byte("\n"))), nil
+	out := spaceJSON(bytes.TrimSuffix(e.text.Bytes(), []byte("\n")))
+	if e.text.Cap() <= maxKeptJSON {
+		e.text.Reset()
+		jsonEncoders.Put(e)
+	}
+	return out, nil
 }
+
+// jsonEncoder encodes into text.
+type jsonEncoder struct {
+	*json.Encoder
+	text bytes.Buffer
+}
+
+// maxKeptJSON bounds the text of an encoder that is kept for the next call.
+const maxKeptJSON = 64 << 10
+
+// jsonEncoders have those that may be used again: after an error they do not.
+var jsonEncoders = sync.Pool{New: func() any {
+	e := new(jsonEncoder)
+	e.Encoder = json.NewEncoder(&e.text)
+	e.SetEscapeHTML(false) // Python does not
+	return e
+}}
 
 // spaceJSON turns compact JSON into Python's form.
 func spaceJSON(compact []byte) []byte {

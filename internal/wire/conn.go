@@ -203,13 +203,13 @@ func (c *Conn) fill(a *Answer, turn int64, b []byte, surplus bool) int {
 		}
 	}
 	// Only when the request's head is known to have gone out is it the request's.
-	if h.whole && !surplus && c.sent.Load() == turn && a.Most > 0 && len(h.body) <= int(a.Most) {
-		a.Body = append(make([]byte, 0, len(h.body)), h.body...)
-		from := len(b) - len(h.body) - len(h.head)
+	if h.whole && !surplus && c.sent.Load() == turn && a.Most > 0 && h.body <= int(a.Most) {
+		a.Body = append(make([]byte, 0, h.body), b[len(b)-h.body:]...)
+		from := len(b) - h.body - len(h.head)
 		left = from + len(h.appendBare(b[from:from]))
 		c.Rest(turn)
 	}
-	h.head, h.body = nil, nil
+	h.head = nil
 	a.come.Store(true)
 	return left
 }

@@ -34,7 +34,7 @@ const maxChunkLine = 4096
 
 // begin readies it for a body: length is its length, or below zero.
 func (e *bodyEnd) begin(length int64, chunked bool) {
-	*e = bodyEnd{line: e.line[:0]}
+	e.state, e.left, e.line, e.cr = endUnknown, 0, e.line[:0], false
 	switch {
 	case chunked:
 		e.state = endSize

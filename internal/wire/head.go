@@ -34,10 +34,12 @@ type headWatch struct {
 	buf      []byte  // the head, where it comes in pieces
 
 	// Of the read under way: the head that it brought the end of, or nil; and where
-	// it brought a response whole that nothing is odd about, that and its body.
-	head, body []byte
-	scan       headScan
-	whole      bool
+	// it brought a response whole that nothing is odd about, that and how many bytes
+	// of body follow the head.
+	head  []byte
+	scan  headScan
+	whole bool
+	body  int
 }
 
 // maxWatchedHead bounds what is kept of a head where nothing else does, and
@@ -52,10 +54,11 @@ const (
 // read brings whole is not copied.
 func (h *headWatch) take(turn int64, bodiless bool, b []byte) (own int) {
 	if h.turn != turn {
-		// Both buffers are kept from response to response.
-		*h = headWatch{turn: turn, max: h.max, buf: h.buf[:0], bodiless: bodiless, expect: -1, end: bodyEnd{line: h.end.line[:0]}}
+		h.turn, h.done, h.size, h.bodiless, h.expect = turn, false, 0, bodiless, -1
+		h.buf = h.buf[:0]
+		h.end.begin(-1, false)
 	}
-	h.head, h.body, h.whole = nil, nil, false
+	h.head, h.whole = nil, false
 	if h.done {
 		return h.end.take(b)
 	}
@@ -68,11 +71,10 @@ func (h *headWatch) take(turn int64, bodiless bool, b []byte) (own int) {
 		h.buf = append(h.buf, b...)
 		head = h.buf
 	}
-	for {
-		var s headScan
+	for s := &h.scan; ; {
 		end := -1
 		if !pieced || headEnd(head, seen) >= 0 { // else each piece would cost as much as all of the head
-			s, end = scanHead(head)
+			end = s.read(head)
 		}
 		if end < 0 {
 			h.buf = append(h.buf[:0], head...)
@@ -86,12 +88,13 @@ func (h *headWatch) take(turn int64, bodiless bool, b []byte) (own int) {
 			head, seen = head[end:], 0
 			continue
 		}
-		h.done, h.size = true, 0
-		h.finish(head[:end], &s)
+		h.done, h.size, h.head = true, 0, head[:end]
+		h.expect = s.bodyLength(h.bodiless)
+		h.end.begin(h.expect, h.expect < 0 && s.chunked)
 		rest := head[end:]
 		n := h.end.take(rest)
 		if !pieced && h.end.state == endOver && s.isPlain() && isUsual(h.head) {
-			h.body, h.whole = rest[:n], true
+			h.body, h.whole = n, true
 		}
 		if cap(h.buf) > maxKeptBuffer {
 			h.buf = nil
@@ -104,31 +107,24 @@ func (h *headWatch) take(turn int64, bodiless bool, b []byte) (own int) {
 // ends, but for the end of the connection.
 func (h *headWatch) unknown() bool { return h.done && h.end.state == endUnknown }
 
-// finish takes what a whole head says of its framing.
-func (h *headWatch) finish(head []byte, s *headScan) {
-	h.head, h.scan = head, *s
-	h.expect = s.bodyLength(h.bodiless)
-	h.end.begin(h.expect, h.expect < 0 && s.chunked)
-}
-
 // appendBare appends to b the head of a response without body and fields, for
 // which the transport does with the connection what it would do for that of h.
 // Both may lie in the same place.
 func (h *headWatch) appendBare(b []byte) []byte {
 	b = append(append(b, h.head[:len("HTTP/1.1 ")]...), "204\n"...)
-	return append(append(b, h.scan.connection...), '\n')
+	return append(append(b, h.head[h.scan.from:h.scan.to]...), '\n')
 }
 
 // headScan is what a head says of its framing.
 type headScan struct {
-	status     []byte // what begins with the status
-	lengths    int    // in fields of Content-Length, or listed in one
-	length     int64  // of the first that is a number, or -1
-	coding     bool   // there is a Transfer-Encoding
-	chunked    bool   // it is the one that there is
-	connection []byte // the line of the last field of Connection
-	several    bool   // there are others
-	clean      bool   // each line is a field that net/http takes, and not folded
+	code     [3]byte // of the status
+	lengths  int     // in fields of Content-Length, or listed in one
+	length   int64   // of the first that is a number, or -1
+	coding   bool    // there is a Transfer-Encoding
+	chunked  bool    // it is the one that there is
+	from, to int     // where the last line of Connection is
+	several  bool    // there are others
+	clean    bool    // each line is a field that net/http takes, and not folded
 }
 
 // isPlain reports whether nothing is odd about a head, the status line apart.
@@ -136,18 +132,19 @@ func (s *headScan) isPlain() bool {
 	return s.clean && !s.coding && !s.several && (s.lengths == 0 || s.lengths == 1 && s.length >= 0)
 }
 
-// scanHead goes through a head once, and returns where in b it ends, or -1 where
+// read goes through a head once, and returns where in b it ends, or -1 where
 // more of it is to come. Lines may end with a bare line feed, as net/http takes
 // them.
-func scanHead(b []byte) (s headScan, end int) {
-	s = headScan{status: statusOf(b), length: -1, clean: true}
+func (s *headScan) read(b []byte) (end int) {
+	*s = headScan{length: -1, clean: true}
+	copy(s.code[:], statusOf(b))
 	_, rest, ended := cutLine(b) // that of the status
 	for ended {
 		if n := blankLine(rest); n > 0 {
-			return s, len(b) - len(rest) + n
+			return len(b) - len(rest) + n
 		}
 		var line []byte
-		from := rest
+		from := len(b) - len(rest)
 		if line, rest, ended = cutLine(rest); !ended {
 			break
 		}
@@ -163,18 +160,18 @@ func scanHead(b []byte) (s headScan, end int) {
 			}
 		case len("Connection"):
 			if isName(name, "Connection") {
-				s.several = s.connection != nil
-				s.connection = from[:len(from)-len(rest)]
+				s.several = s.to > 0
+				s.from, s.to = from, len(b)-len(rest)
 			}
 		case len("Transfer-Encoding"):
 			if isName(name, "Transfer-Encoding") {
 				value, rest = unfold(value, rest)
-				s.chunked = !s.coding && isName(trimBlanks(value), "chunked")
+				s.chunked = !s.coding && isName(value, "chunked")
 				s.coding = true
 			}
 		}
 	}
-	return s, -1
+	return -1
 }
 
 // blankLine returns the length of the empty line that b begins with, or 0.
@@ -190,8 +187,12 @@ func blankLine(b []byte) int {
 
 // addLength takes the value of a Content-Length.
 func (s *headScan) addLength(value []byte) {
-	s.lengths += 1 + bytes.Count(value, []byte(","))
-	if n := parseLength(trimBlanks(value)); n >= 0 && s.length < 0 {
+	s.lengths++
+	n := parseLength(value)
+	if n < 0 {
+		s.lengths += bytes.Count(value, []byte(",")) // a list, maybe
+	}
+	if s.length < 0 {
 		s.length = n
 	}
 }
@@ -217,7 +218,7 @@ func parseLength(digits []byte) int64 {
 // -1 where that does not tell.
 func (s *headScan) bodyLength(bodiless bool) int64 {
 	switch {
-	case bodiless || bytes.HasPrefix(s.status, []byte("204")) || bytes.HasPrefix(s.status, []byte("304")):
+	case bodiless, s.code == [3]byte{'2', '0', '4'}, s.code == [3]byte{'3', '0', '4'}:
 		return 0
 	case s.coding:
 		return -1
@@ -264,7 +265,7 @@ func headEnd(b []byte, from int) int {
 
 // interim reports whether the head is that of a 1xx, which another follows.
 func (s *headScan) interim() bool {
-	return len(s.status) > 0 && s.status[0] == '1' && !bytes.HasPrefix(s.status, []byte("101"))
+	return s.code[0] == '1' && s.code != [3]byte{'1', '0', '1'}
 }
 
 // cutName cuts a line behind its name. That is nil where the line does not begin
@@ -295,20 +296,29 @@ func cutLine(b []byte) (line, rest []byte, ended bool) {
 // unfold adds to a value the lines that go on with it: those that begin with a
 // blank (RFC 9112, section 5.2: obsolete, but net/http takes them).
 func unfold(value, rest []byte) (whole, after []byte) {
-	value = slices.Clip(trimBlanks(value)) // what was read is not written to
+	value = trimBlanks(value)
+	if len(rest) == 0 || !isBlank(rest[0]) {
+		return value, rest
+	}
+	value = slices.Clip(value) // what was read is not written to
 	for len(rest) > 0 && isBlank(rest[0]) {
 		var line []byte
 		line, rest, _ = cutLine(rest)
 		value = append(append(value, ' '), trimBlanks(line)...)
 	}
-	return value, rest
+	return trimBlanks(value), rest
 }
 
-// trimBlanks returns b without the blanks around it.
-func trimBlanks(b []byte) []byte { return bytes.Trim(b, blanks) }
-
-// blanks are what may stand around a value.
-const blanks = " \t"
+// trimBlanks returns text without the blanks around it.
+func trimBlanks[T string | []byte](text T) T {
+	for len(text) > 0 && isBlank(text[0]) {
+		text = text[1:]
+	}
+	for len(text) > 0 && isBlank(text[len(text)-1]) {
+		text = text[:len(text)-1]
+	}
+	return text
+}
 
 // isPlainValue reports whether a value has no byte that net/http refuses (RFC 9110,
 // section 5.5).
@@ -335,9 +345,9 @@ func unfoldText(value, rest string) (whole, after string) {
 		var line string
 		line, rest = CutStatus(rest)
 		b.WriteByte(' ')
-		b.WriteString(strings.Trim(line, blanks))
+		b.WriteString(trimBlanks(line))
 	}
-	return strings.TrimLeft(b.String(), blanks), rest
+	return strings.TrimLeft(b.String(), " \t"), rest
 }
 
 // CutField cuts the first field off those of a head, as net/http understands them.
@@ -348,7 +358,7 @@ func CutField(fields string) (f Field, rest string, ok bool) {
 	if !ok {
 		return Field{}, "", false
 	}
-	value = strings.Trim(value, blanks)
+	value = trimBlanks(value)
 	if len(rest) > 0 && isBlank(rest[0]) {
 		value, rest = unfoldText(value, rest)
 	}

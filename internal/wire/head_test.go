@@ -167,8 +167,8 @@ func agreeOnWhole(t *testing.T, b []byte, bodiless bool) {
 		require.NoError(t, err)
 		return
 	}
-	require.Equal(t, string(body), string(h.body))
-	from := own - len(h.body) - len(h.head)
+	require.Equal(t, string(body), string(b[own-h.body:own]))
+	from := own - h.body - len(h.head)
 	status := string(h.head[len("HTTP/1.1 "):][:3])
 	require.Equal(t, strconv.Itoa(resp.StatusCode), status)
 	bare, none, err := read(b[:from+len(h.appendBare(b[from:from]))])
