@@ -24,6 +24,8 @@ type mounts struct {
 	byPrefix map[string]Adapter // by prefix in lower case
 	lengths  []int              // of prefixes, longest first
 	counts   map[int]int        // how many prefixes have a length
+
+	plain, secure Adapter // of the two prefixes that are there by default
 }
 
 // put mounts an adapter. The lengths stay sorted, the longest first, so that
@@ -41,11 +43,26 @@ func (m *mounts) put(prefix string, a Adapter) {
 		}
 	}
 	m.byPrefix[prefix] = a
+	switch prefix {
+	case "http://":
+		m.plain = a
+	case "https://":
+		m.secure = a
+	}
 }
 
 // find returns the adapter of the longest prefix of url, or nil. It takes as
 // many looks as prefixes have lengths, and not as there are prefixes.
 func (m *mounts) find(url string) Adapter {
+	// As in nearly every session, which needs no look for them.
+	if len(m.byPrefix) == 2 && m.plain != nil && m.secure != nil {
+		switch {
+		case strings.HasPrefix(url, "http://"):
+			return m.plain
+		case strings.HasPrefix(url, "https://"):
+			return m.secure
+		}
+	}
 	for _, n := range m.lengths {
 		if n > len(url) {
 			continue

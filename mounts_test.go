@@ -29,6 +29,33 @@ func (a *namedAdapter) Close() error {
 	return a.err
 }
 
+// The two prefixes of every session are found without a look in the map, whichever
+// adapter was mounted last and as long as there are no others.
+func TestMountsOfEverySession(t *testing.T) {
+	s := loopSession(t)
+	adapter := func(url string) Adapter {
+		a, err := s.Adapter(url)
+		require.NoError(t, err, url)
+		return a
+	}
+	plain, secure := adapter("http://a.test/"), adapter("https://a.test/")
+	assert.NotSame(t, plain, secure)
+	assert.Same(t, plain, adapter("HTTP://a.test/"))
+	own := &namedAdapter{name: "own"}
+	s.Mount("HTTP://", own)
+	assert.Same(t, own, adapter("http://a.test/"))
+	assert.Same(t, secure, adapter("https://a.test/"))
+	_, err := s.Adapter("ftp://a.test/")
+	require.ErrorIs(t, err, ErrInvalidSchema)
+	more := &namedAdapter{name: "more"}
+	s.Mount("http", more)
+	s.Mount("https://a.test/", more)
+	assert.Same(t, own, adapter("http://a.test/"))
+	assert.Same(t, more, adapter("https://a.test/x"))
+	assert.Same(t, secure, adapter("https://b.test/"))
+	assert.Same(t, more, adapter("httpx://"))
+}
+
 func TestMountedAdapter(t *testing.T) {
 	s := loopSession(t)
 	for _, prefix := range []string{"http://", "http://a.test/", "http://a.test/x", "HTTP://B.Test/", "http://localhost", "echo://"} {

@@ -71,14 +71,9 @@ func (t *trip) checkResponse(resp *http.Response) error {
 	}
 	t.takeHead(resp)
 	fields := t.resp.Headers.fields
-	// net/http keeps a field whose name has a blank before its colon; a proxy may
-	// have read it as the field without, such as Content-Length (RFC 9112,
-	// section 5.1).
-	for i := range fields {
-		if name := fields[i].name; !isToken(name) {
-			// The name is not shown: it may be a line that has lost its colon, with
-			// the value in it.
-			return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response has a header name that is no token"}
+	if !t.tookWhole() { // which nothing odd does
+		if err := checkNames(fields); err != nil {
+			return err
 		}
 	}
 	if resp.ProtoMajor == 1 && resp.ProtoMinor == 0 && t.conn != nil && t.resp.Headers.Has("Transfer-Encoding") {
@@ -96,6 +91,21 @@ func (t *trip) checkResponse(resp *http.Response) error {
 	if limit := cmp.Or(t.transport.adapter.MaxHeaderFields, defaultMaxHeaderFields); len(fields) > limit {
 		return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response has more than " +
 			itoa(int64(limit)) + " header fields"}
+	}
+	return nil
+}
+
+// checkNames refuses a field that is none.
+func checkNames(fields []headerField) error {
+	// net/http keeps a field whose name has a blank before its colon; a proxy may
+	// have read it as the field without, such as Content-Length (RFC 9112,
+	// section 5.1).
+	for i := range fields {
+		if !isToken(fields[i].name) {
+			// The name is not shown: it may be a line that has lost its colon, with
+			// the value in it.
+			return &Error{kind: ErrConnection, extra: ErrInvalidHeader, reason: "response has a header name that is no token"}
+		}
 	}
 	return nil
 }

@@ -430,3 +430,60 @@ func target(t *testing.T, text string) uri.URL {
 	require.NoError(t, err)
 	return u
 }
+
+// hopAdapter leads from each URL of a chain to the next, and notes by which proxies.
+type hopAdapter struct {
+	urls []string
+	via  []string
+}
+
+func (a *hopAdapter) Send(_ context.Context, p *PreparedRequest, settings Settings) (*Response, error) {
+	proxy, _ := selectProxy(p.target.Scheme, p.target.Host, settings.Proxies)
+	a.via = append(a.via, proxy)
+	if len(a.via) == len(a.urls) {
+		return NewResponse(p, 200, "", Headers{}, nil), nil
+	}
+	return NewResponse(p, 302, "", NewHeaders("Location", a.urls[len(a.via)]), nil), nil
+}
+
+func (a *hopAdapter) Close() error { return nil }
+
+// Each hop goes by the proxy that is for it, where the scheme, the host or the port
+// alone is another one than before, and where the session's no_proxy begins to count.
+func TestProxyOfEachHop(t *testing.T) {
+	tests := []struct {
+		name string
+		send bool // by Session.Send, where the environment fills in a URL's scheme alone
+		opts []Option
+		urls []string
+		via  []string
+	}{
+		{"scheme", true, nil, []string{"http://a.test/", "http://a.test/2", "http://a.test/3", "https://a.test/"}, []string{"http://p:1", "http://p:1", "http://p:1", "http://q:1"}},
+		{"host", false, nil, []string{"http://a.test/", "http://a.test/2", "http://b.test/", "http://b.test/2", "http://a.test/"}, []string{"http://p:1", "http://p:1", "", "", "http://p:1"}},
+		{"port", false, nil, []string{"http://c.test/", "http://c.test/2", "http://c.test:8080/", "http://c.test:8080/2", "http://c.test/"}, []string{"http://p:1", "http://p:1", "", "", "http://p:1"}},
+		{"no_proxy of the session", false, []Option{Proxies(ProxyMap{"no_proxy": "a.test"})}, []string{"http://a.test/", "http://a.test/2", "http://a.test/3"}, []string{"http://p:1", "", ""}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := NewSession(tt.opts...)
+			s.env.environ = func() []string {
+				return []string{"http_proxy=http://p:1", "https_proxy=http://q:1", "no_proxy=b.test,c.test:8080"}
+			}
+			s.env.lookup = func(name string) (string, bool) { return lookupEnviron(s.env.environ(), name) }
+			a := &hopAdapter{urls: tt.urls}
+			s.Mount("http://", a)
+			s.Mount("https://", a)
+			get := s.Request
+			if tt.send {
+				get = func(ctx context.Context, r *Request) (*Response, error) {
+					p, err := s.Prepare(ctx, r)
+					require.NoError(t, err)
+					return s.Send(ctx, p)
+				}
+			}
+			_, err := get(t.Context(), NewRequest("GET", tt.urls[0]))
+			require.NoError(t, err)
+			assert.Equal(t, tt.via, a.via)
+		})
+	}
+}

@@ -515,7 +515,10 @@ func (c *chain) followAll(ctx context.Context, r *Response) (*Response, error) {
 			}), r)
 		}
 		// RED-16: another scheme or host may have another proxy, or none.
-		c.settings.through(c.session.proxies(p, &c.settings, true))
+		if was := &r.base().target; len(c.history) == 1 || p.target.Scheme != was.Scheme || p.target.Host != was.Host ||
+			p.target.Port != was.Port {
+			c.settings.through(c.session.proxies(p, &c.settings, true))
+		}
 		from := r
 		if r, err = c.exchange(ctx, p); err != nil {
 			if e, ok := errors.AsType[*Error](err); ok {
