@@ -20,12 +20,10 @@ func (t *trip) response(resp *http.Response) *Response {
 	t.heedFraming(r, resp)
 	t.heedKeepAlive(r)
 	r.Encoding, _ = charset.FromContentType(r.Headers.Get("Content-Type"))
-	if resp.StatusCode == http.StatusSwitchingProtocols {
-		resp.Body.Close() // nobody asked for another protocol: there is no body
-		resp.Body = http.NoBody
-	}
-	if resp.ProtoMajor == 2 && resp.Body != http.NoBody && bodiless(t.p.Method, r.StatusCode) {
-		resp.Body.Close() // HTTP/2 frames one all the same
+	none := bodiless(t.p.Method, r.StatusCode)
+	// Nobody asked for another protocol, and HTTP/2 frames a body all the same.
+	if none && (r.StatusCode == http.StatusSwitchingProtocols || resp.ProtoMajor == 2) {
+		resp.Body.Close()
 		resp.Body = http.NoBody
 	}
 	t.from = resp.Body
@@ -35,18 +33,17 @@ func (t *trip) response(resp *http.Response) *Response {
 		b.length = int64(len(t.answer.Body))
 	}
 	// What such a response says of codings is about a body that is not there.
-	if r.Headers.Has("Content-Encoding") && !bodiless(t.p.Method, r.StatusCode) {
+	if r.Headers.Has("Content-Encoding") && !none {
 		b.coded = &coded{codings: r.Headers.Values("Content-Encoding")}
 	}
 	// Without a body the connection may serve another request by now.
 	if t.conn != nil && resp.Body != http.NoBody && t.conn.Tracked() {
 		b.framed = t.conn.AtChunkEnd
 	}
-	if resp.Body == http.NoBody || resp.ContentLength == 0 || bodiless(t.p.Method, r.StatusCode) {
-		if t.conn != nil && valueOr(t.settings.Stream, false) {
-			t.conn.Hold() // as if there were a body to be read
-			t.holds = true
-		}
+	none = none || resp.Body == http.NoBody || resp.ContentLength == 0
+	if none && t.conn != nil && valueOr(t.settings.Stream, false) {
+		t.conn.Hold() // as if there were a body to be read
+		t.holds = true
 	}
 	return r
 }
