@@ -118,10 +118,10 @@ func (h *headWatch) appendBare(b []byte) []byte {
 // headScan is what a head says of its framing.
 type headScan struct {
 	code     [3]byte // of the status
-	lengths  int     // in fields of Content-Length, or listed in one
+	lengths  int     // fields of Content-Length
 	length   int64   // of the first that is a number, or -1
 	coding   bool    // there is a Transfer-Encoding
-	chunked  bool    // it is the one that there is
+	chunked  bool    // the last is that; net/http refuses others and several
 	from, to int     // where the last line of Connection is
 	several  bool    // there are others
 	clean    bool    // each line is a field that net/http takes, and not folded
@@ -166,8 +166,7 @@ func (s *headScan) read(b []byte) (end int) {
 		case len("Transfer-Encoding"):
 			if isName(name, "Transfer-Encoding") {
 				value, rest = unfold(value, rest)
-				s.chunked = !s.coding && isName(value, "chunked")
-				s.coding = true
+				s.coding, s.chunked = true, isName(value, "chunked")
 			}
 		}
 	}
@@ -188,12 +187,8 @@ func blankLine(b []byte) int {
 // addLength takes the value of a Content-Length.
 func (s *headScan) addLength(value []byte) {
 	s.lengths++
-	n := parseLength(value)
-	if n < 0 {
-		s.lengths += bytes.Count(value, []byte(",")) // a list, maybe
-	}
 	if s.length < 0 {
-		s.length = n
+		s.length = parseLength(value)
 	}
 }
 

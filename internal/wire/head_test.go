@@ -269,6 +269,9 @@ func TestHeadWatch(t *testing.T) {
 		{"chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n0\r\n\r\n", false, -1, 0, false},
 		{"coding of HTTP/1.0", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n", true, 0, 0, false},
 		{"folded", "HTTP/1.1 200 OK\r\nContent-Length: \r\n\t2\r\nX: 1\r\n Content-Length: 3\r\n\r\nok", false, 2, 0, false},
+		{"a folded length", "HTTP/1.1 200 OK\r\nContent-Length:\r\n 2\r\n\r\nok", false, 2, 0, false},
+		{"a tab", "HTTP/1.1 200 OK\r\nX: a\tb\r\nContent-Length: 2\r\n\r\nok", false, 2, 0, true},
+		{"a version that is none", "HTTP/1.x 200 OK\r\nContent-Length: 2\r\n\r\nok", false, 2, 0, false},
 		{"two of Connection", "HTTP/1.1 200 OK\r\nConnection: a\r\nConnection: b\r\nContent-Length: 2\r\n\r\nok", false, 2, 0, false},
 		{"a control character", "HTTP/1.1 200 OK\r\nX: a\x01\r\nContent-Length: 2\r\n\r\nok", false, 2, 0, false},
 		{"a name that is no token", "HTTP/1.1 200 OK\r\nX Y: a\r\nContent-Length: 2\r\n\r\nok", false, 2, 0, false},
@@ -292,7 +295,7 @@ func TestHeadWatch(t *testing.T) {
 // Fields are in the server's order and spelling, with the blanks around their values
 // dropped and folded lines joined.
 func TestCutField(t *testing.T) {
-	status, rest := CutStatus("HTTP/1.1 200 OK\r\nb: 2\r\nA:\t1 \nb:\r\nX: a,\r\n \t b\r\n  \r\n c\r\n\r\n")
+	status, rest := CutStatus("HTTP/1.1 200 OK\r\nb: 2\r\nA:\t1 \nb:\r\nX: a,\r\n \t b\r\n  \r\n c\r\nY:\r\n y\r\n\r\n")
 	assert.Equal(t, "HTTP/1.1 200 OK", status)
 	var got []Field
 	for {
@@ -302,7 +305,7 @@ func TestCutField(t *testing.T) {
 		}
 		got, rest = append(got, f), after
 	}
-	assert.Equal(t, []Field{{"b", "2"}, {"A", "1"}, {"b", ""}, {"X", "a, b  c"}}, got)
+	assert.Equal(t, []Field{{"b", "2"}, {"A", "1"}, {"b", ""}, {"X", "a, b  c"}, {"Y", "y"}}, got)
 }
 
 // BenchmarkHeadWatch follows a response that one read brings, and one that
