@@ -200,16 +200,49 @@ func TestCloseWaitsForATime(t *testing.T) {
 	}
 }
 
+// A server may answer while the first request is on its way to the connection: what
+// is read then does not look for a place that is just being told of.
+func TestArmWhileReading(t *testing.T) {
+	raw, peer := net.Pipe()
+	c := New(raw)
+	defer c.Close()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		n, err := c.Read(make([]byte, 100))
+		assert.NoError(t, err)
+		assert.Positive(t, n)
+	})
+	_, err := io.WriteString(peer, "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
+	require.NoError(t, err)
+	for range 1000 {
+		runtime.Gosched() // so that the bytes are looked at before, nearly always
+	}
+	answer := &Answer{Most: 10}
+	c.Arm(fixedHead(ourHead), 0, answer)
+	wg.Wait()
+	assert.Nil(t, answer.Body)
+}
+
 // A peer's word on how long it keeps the connection counts from the first
-// response, which has come to its end when the word is heard.
+// response, which has come to its end when the word is heard, and then from the
+// end of each.
 func TestExpiryOfWholeResponse(t *testing.T) {
+	const answer = "HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1\r\nContent-Length: 1\r\n\r\na"
 	synctest.Test(t, func(t *testing.T) {
-		c := answered(t, 0, &Answer{Most: 10},
-			"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1\r\nContent-Length: 1\r\n\r\na")
+		c := answered(t, 0, &Answer{Most: 10}, answer, answer, answer)
 		_, err := c.Read(make([]byte, 100))
 		require.NoError(t, err)
 		c.Taken(c.Turn())
 		c.ExpireIdle(time.Second)
+		time.Sleep(time.Second - 1)
+		c.Arm(fixedHead(ourHead), Reused|Replayable, &Answer{Most: 10})
+		writePieces(t, c, theirHead)
+		_, err = c.Read(make([]byte, 100))
+		require.NoError(t, err)
+		c.Taken(c.Turn())
+		time.Sleep(time.Second - 1)
+		c.Arm(fixedHead(ourHead), Reused|Replayable, nil)
+		writePieces(t, c, theirHead)
 		time.Sleep(time.Second)
 		c.Arm(fixedHead(ourHead), Reused|Replayable, nil)
 		_, err = c.Write([]byte(theirHead))
