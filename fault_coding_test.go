@@ -65,6 +65,7 @@ func codingFaults() []faultRow {
 		{id: "F94", name: "two members", answers: script(coded(append(gzipped([]byte("a")), gzipped([]byte("b"))...), "gzip")), want: want{body: "ab"}, reuse: true},
 		{id: "F94", name: "empty body", answers: script(coded([]byte{}, "gzip")), reuse: true},
 		{id: "F94", name: "HEAD", method: "HEAD", answers: rawAnswer(raw("Content-Encoding: gzip", "Content-Length: 100", "", "")), reuse: true},
+		{id: "F94", name: "HEAD, six layers", method: "HEAD", answers: rawAnswer(raw("Content-Encoding: gzip, gzip, gzip, gzip, gzip, gzip", "Content-Length: 100", "", "")), reuse: true},
 		{id: "F95", name: "gzip twice", answers: script(coded(gzipped(zipped), "gzip, gzip")), want: whole, reuse: true},
 		{id: "F95", name: "gzip twice, on two lines", answers: script(coded(gzipped(zipped), "gzip", "gzip")), want: whole, reuse: true},
 		{id: "F95", name: "six layers", answers: script(coded(six, "gzip, gzip, gzip, gzip, gzip, gzip")), want: undecoded},

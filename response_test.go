@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-9ea40bd3/requests/internal/wire"
 )
 
 func TestStatusPredicates(t *testing.T) {
@@ -391,7 +393,7 @@ func TestResponseHeadersAreTheServers(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			answer := "HTTP/1.1 200 Fine \r\n" + fields + tt.more + "\r\n" + tt.body
+			answer := "HTTP/1.1 200 Fin\xe9 \r\n" + fields + tt.more + "\r\n" + tt.body
 			url := "http://" + serveCanned(t, nil, func([]byte) []byte { return []byte(answer) })
 			s := NewSession()
 			defer s.Close()
@@ -400,7 +402,7 @@ func TestResponseHeadersAreTheServers(t *testing.T) {
 				require.NoError(t, err)
 				more := strings.ReplaceAll(strings.ReplaceAll(tt.more, "\r\n\t", " "), "\r", "")
 				assert.Equal(t, listing+more, listed(r.Headers))
-				assert.Equal(t, []any{200, "Fine"}, []any{r.StatusCode, r.Reason})
+				assert.Equal(t, []any{200, "Finé"}, []any{r.StatusCode, r.Reason})
 				if tt.body != "" {
 					assert.Equal(t, "ok", r.Text())
 				}
@@ -408,4 +410,15 @@ func TestResponseHeadersAreTheServers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A head that the connection did not keep, since it came before the request, is as
+// net/http has it.
+func TestResponseHeadersOfUnkeptHead(t *testing.T) {
+	trip := &trip{conn: wire.New(nil), answer: new(wire.Answer)}
+	trip.takeHead(&http.Response{
+		Status: "408 Request Timeout", StatusCode: 408, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{"B": {"2"}, "A": {"1"}},
+	})
+	assert.Equal(t, "A: 1\nB: 2\n", listed(trip.resp.Headers))
+	assert.Equal(t, []any{408, "Request Timeout"}, []any{trip.resp.StatusCode, trip.resp.Reason})
 }
