@@ -229,7 +229,7 @@ func (t *trip) endedEarly(err error) error {
 // one field or in several.
 func conflictingLengths(head string) bool {
 	length, found := "", false
-	_, fields := wire.CutStatus(head)
+	_, fields := wire.CutLine(head)
 	for _, values := range readHeaders(nil, fields).Values("Content-Length") {
 		for value := range strings.SplitSeq(values, ",") {
 			// Equal lengths may be repeated (RFC 9112, section 6.3); of two that

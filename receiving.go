@@ -110,19 +110,19 @@ func checkNames(fields []headerField) error {
 // takeHead takes what the head says from where it is in the server's order and
 // spelling, and with all its fields, or else from what net/http made of it.
 func (t *trip) takeHead(resp *http.Response) {
-	r := &t.resp
-	r.StatusCode, r.Reason = resp.StatusCode, reason(resp)
+	r, status := &t.resp, resp.Status
+	r.StatusCode = resp.StatusCode
 	if t.conn == nil || t.answer.Head == "" {
 		r.Headers = appendHeaders(t.room[:0], resp.Header)
-		return
+	} else {
+		line, fields := wire.CutLine(t.answer.Head)
+		r.Headers = readHeaders(t.room[:0], fields)
+		if t.tookWhole() {
+			status = line[len("HTTP/1.1 "):]
+			r.StatusCode, _ = strconv.Atoi(status[:3]) // digits, or something would be odd
+		}
 	}
-	status, fields := wire.CutStatus(t.answer.Head)
-	r.Headers = readHeaders(t.room[:0], fields)
-	if t.tookWhole() {
-		const code = len("HTTP/1.1 ")
-		r.StatusCode, _ = strconv.Atoi(status[code : code+3])
-		r.Reason = fromLatin1(strings.TrimSpace(status[code+3:]))
-	}
+	r.Reason = reason(status, resp.ProtoMajor, r.StatusCode)
 }
 
 // checkStatusLine refuses a response that is none to this request, or that
@@ -191,15 +191,15 @@ func bodiless(method string, status int) bool {
 		status >= 100 && status < 200
 }
 
-// reason is the phrase of the status line, which net/http keeps with the code.
-func reason(resp *http.Response) string {
-	_, phrase, ok := strings.Cut(resp.Status, " ")
+// reason is the phrase that a status has behind its code.
+func reason(status string, major, code int) string {
+	_, phrase, ok := strings.Cut(status, " ")
 	if !ok {
 		return ""
 	}
 	// HTTP/2 has no phrase (RFC 9113, section 8.3.2).
-	if resp.ProtoMajor == 2 {
-		return http.StatusText(resp.StatusCode)
+	if major == 2 {
+		return http.StatusText(code)
 	}
 	return fromLatin1(strings.TrimSpace(phrase))
 }

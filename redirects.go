@@ -53,6 +53,12 @@ func stripsAuth(from, to uri.URL) bool {
 	return from.Scheme != to.Scheme || from.EffectivePort() != to.EffectivePort()
 }
 
+// sameProxy reports whether one URL goes by the proxy of another, as far as that
+// hangs on URLs: no_proxy may name a port as it is written.
+func sameProxy(a, b *uri.URL) bool {
+	return a.Scheme == b.Scheme && a.Host == b.Host && a.Port == b.Port
+}
+
 // redirected returns the request that follows a redirect, without cookies and
 // without credentials that are not for its target.
 func redirected(p *PreparedRequest, status int, to uri.URL) *PreparedRequest {

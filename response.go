@@ -326,8 +326,9 @@ const (
 // readHeaders returns the fields of a head in their order and spelling. fields is
 // room for them, in the place of which there is more where it does not do.
 func readHeaders(fields []headerField, head string) Headers {
-	const usually = 32                                       // lines; more may be folded ones
-	if n := strings.Count(head, "\n") - 1; n > cap(fields) { // the last line is empty
+	// The last line is empty, and of more than so many some are folded ones.
+	const usually = 32
+	if n := strings.Count(head, "\n") - 1; n > cap(fields) {
 		fields = make([]headerField, 0, min(n, usually))
 	}
 	for {

@@ -514,9 +514,9 @@ func (c *chain) followAll(ctx context.Context, r *Response) (*Response, error) {
 				kind: ErrUnrewindableBody, reason: "the body can be sent only once, and the redirect asks for it again",
 			}), r)
 		}
-		// RED-16: another scheme or host may have another proxy, or none.
-		if was := &r.base().target; len(c.history) == 1 || p.target.Scheme != was.Scheme || p.target.Host != was.Host ||
-			p.target.Port != was.Port {
+		// RED-16: another scheme or host may have another proxy, or none. At the first
+		// hop the session's no_proxy begins to count.
+		if len(c.history) == 1 || !sameProxy(&r.base().target, &p.target) {
 			c.settings.through(c.session.proxies(p, &c.settings, true))
 		}
 		from := r

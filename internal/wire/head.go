@@ -326,10 +326,11 @@ func isPlainValue(value []byte) bool {
 	return true
 }
 
-// CutStatus cuts the first line off a head, which is that of the status.
-func CutStatus(head string) (line, fields string) {
-	line, fields, _ = strings.Cut(head, "\n")
-	return strings.TrimSuffix(line, "\r"), fields
+// CutLine cuts the first line off a head, which is that of the status, or off what
+// is left of one. Its line end is in neither part.
+func CutLine(head string) (line, rest string) {
+	line, rest, _ = strings.Cut(head, "\n")
+	return strings.TrimSuffix(line, "\r"), rest
 }
 
 // unfoldText is unfold for text.
@@ -338,7 +339,7 @@ func unfoldText(value, rest string) (whole, after string) {
 	b.WriteString(value)
 	for len(rest) > 0 && isBlank(rest[0]) {
 		var line string
-		line, rest = CutStatus(rest)
+		line, rest = CutLine(rest)
 		b.WriteByte(' ')
 		b.WriteString(trimBlanks(line))
 	}
@@ -348,7 +349,7 @@ func unfoldText(value, rest string) (whole, after string) {
 // CutField cuts the first field off those of a head, as net/http understands them.
 // There is none where the head ends.
 func CutField(fields string) (f Field, rest string, ok bool) {
-	line, rest := CutStatus(fields)
+	line, rest := CutLine(fields)
 	name, value, ok := strings.Cut(line, ":")
 	if !ok {
 		return Field{}, "", false

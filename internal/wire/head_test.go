@@ -108,7 +108,7 @@ func FuzzHeadWatch(f *testing.F) {
 func agreeOnFields(t *testing.T, head string) {
 	t.Helper()
 	resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(head)), &http.Request{Method: http.MethodHead})
-	_, rest := CutStatus(head)
+	_, rest := CutLine(head)
 	got := http.Header{}
 	for {
 		f, after, ok := CutField(rest)
@@ -295,7 +295,7 @@ func TestHeadWatch(t *testing.T) {
 // Fields are in the server's order and spelling, with the blanks around their values
 // dropped and folded lines joined.
 func TestCutField(t *testing.T) {
-	status, rest := CutStatus("HTTP/1.1 200 OK\r\nb: 2\r\nA:\t1 \nb:\r\nX: a,\r\n \t b\r\n  \r\n c\r\nY:\r\n y\r\n\r\n")
+	status, rest := CutLine("HTTP/1.1 200 OK\r\nb: 2\r\nA:\t1 \nb:\r\nX: a,\r\n \t b\r\n  \r\n c\r\nY:\r\n y\r\n\r\n")
 	assert.Equal(t, "HTTP/1.1 200 OK", status)
 	var got []Field
 	for {
