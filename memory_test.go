@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"runtime/metrics"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -262,4 +263,17 @@ func TestMemoryBomb(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A head of many folded lines has few fields, and takes no room for others.
+func TestMemoryOfFoldedHead(t *testing.T) {
+	const lines = 300_000
+	head := "X-A: b\r\n" + strings.Repeat(" \n", lines) + "\r\n"
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	h := readHeaders(nil, head)
+	runtime.ReadMemStats(&after)
+	assert.Equal(t, 1, h.Len())
+	// The value is a blank for each line, in a buffer that doubles.
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(8*lines))
 }
