@@ -94,12 +94,16 @@ func tunnel(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer target.Close()
-	w.WriteHeader(http.StatusOK)
+	// The answer comes after the connection is taken over: a client that has
+	// it sends at once, and the server would read the first byte.
 	client, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return
 	}
 	defer client.Close()
+	if _, err := io.WriteString(client, "HTTP/1.1 200 OK\r\n\r\n"); err != nil {
+		return
+	}
 	go func() { _, _ = io.Copy(target, client) }()
 	_, _ = io.Copy(client, target)
 }
