@@ -277,3 +277,71 @@ func TestMemoryOfFoldedHead(t *testing.T) {
 	// The value is a blank for each line, in a buffer that doubles.
 	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(8*lines))
 }
+
+// liar is a body that counts bytes it has not written.
+type liar struct{ left int }
+
+func (l *liar) Read(p []byte) (int, error) {
+	n := min(len(p), l.left)
+	if l.left -= n; n == 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+func (l *liar) Close() error { return nil }
+
+// liars is a transport that answers with liars.
+type liars struct{}
+
+func (liars) RoundTrip(req *http.Request) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{},
+		ContentLength: mib, Body: &liar{left: mib}, Request: req,
+	}, nil
+}
+
+// What a reader of another says that it wrote, and has not, are zeros: memory
+// that was somebody's before is for our own transport's bodies alone.
+func TestMemoryOfOthersIsNotShown(t *testing.T) {
+	litter := func() {
+		for range 8 {
+			copy(uncleared(mib), bytes.Repeat([]byte("secret "), mib/7))
+		}
+		runtime.GC()
+		runtime.GC()
+	}
+	s := NewSession()
+	defer s.Close()
+	s.Mount("http://", &HTTPAdapter{Transport: liars{}})
+	for range 8 {
+		litter()
+		r, err := s.Get(t.Context(), "http://a.test/")
+		require.NoError(t, err)
+		require.Len(t, r.Content(), mib)
+		require.False(t, bytes.Contains(r.Content(), []byte("secret")), "what was in memory before is shown")
+	}
+}
+
+// Memory that was not cleared is its owner's alone, and stays so.
+func TestUncleared(t *testing.T) {
+	var all [][]byte
+	for i := range 64 {
+		for _, n := range []int{1, 7, 4 << 10, 40 << 10, mib} {
+			b := uncleared(n)
+			require.Len(t, b, n)
+			require.Equal(t, n, cap(b))
+			for j := range b {
+				b[j] = byte(i)
+			}
+			all = append(all, b)
+		}
+		if i%16 == 0 {
+			runtime.GC()
+		}
+	}
+	for i, b := range all {
+		want := byte(i / 5)
+		require.Equal(t, len(b), bytes.Count(b, []byte{want}), "block %d", i)
+	}
+}

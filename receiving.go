@@ -279,6 +279,10 @@ func (b *tripBody) takeWhole(length int64) []byte {
 	return data
 }
 
+// fills is for bodies that net/http reads from our connection. Another transport
+// is its owner's.
+func (b *tripBody) fills() bool { return b.conn != nil }
+
 // abort ends a Read that is under way in another goroutine.
 func (b *tripBody) abort() { b.from.Close() }
 

@@ -7,8 +7,10 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/seed-9ea40bd3/requests/internal/coding"
 )
@@ -137,7 +139,7 @@ func readAll(b *body, r *Response, expect int) ([]byte, error) {
 		b.rawRead += int64(n)
 		b.read64 += int64(n)
 		if data == nil {
-			data = make([]byte, expect)
+			data = b.room(expect)
 		}
 		for n < len(data) {
 			m, err := b.step(r, data[n:])
@@ -153,19 +155,43 @@ func readAll(b *body, r *Response, expect int) ([]byte, error) {
 	return readGrowing(b, r, nil)
 }
 
-// memoryBody is a body that may be in memory already.
-type memoryBody interface {
-	// takeWhole returns all of it, or nil; it is the caller's to keep then.
+// transportBody is a body of our own transport.
+type transportBody interface {
+	// takeWhole returns all of one that is in memory already, or nil; it is the
+	// caller's to keep then.
 	takeWhole(length int64) []byte
+	// fills reports whether Read writes all that it counts.
+	fills() bool
 }
 
 // takeWhole returns the undecoded bytes of a body that came with its head, of
 // which nothing was read; else nil.
 func (b *body) takeWhole() []byte {
-	if raw, ok := b.raw.(memoryBody); ok {
+	if raw, ok := b.raw.(transportBody); ok {
 		return raw.takeWhole(b.length)
 	}
 	return nil
+}
+
+// room returns memory to read n bytes into. It is uncleared only for a body that
+// is known to fill it: what another counts and has not written is zeros to the
+// caller, and not what the memory held before.
+func (b *body) room(n int) []byte {
+	if raw, ok := b.raw.(transportBody); ok && raw.fills() {
+		return uncleared(n)
+	}
+	return make([]byte, n)
+}
+
+// uncleared returns n bytes, more than none, that nobody else has. What is in them
+// may be anything that this process has had in memory. To clear 10 MiB takes as
+// long as a fifth of their way through a loopback; of all in the standard library
+// only a [strings.Builder] spares it, and it alone has this string, of one byte.
+func uncleared(n int) []byte {
+	var b strings.Builder
+	b.Grow(n)
+	b.WriteByte(0)
+	return unsafe.Slice(unsafe.StringData(b.String()), n)
 }
 
 // readGrowing collects a body in pooled buffers, and joins them once: what is
@@ -245,7 +271,7 @@ func readForeseen(b *body, r *Response, data []byte) ([]byte, error) {
 func join(data []byte, pieces []*[]byte, n int) []byte {
 	total := len(data) + (len(pieces)-1)*bufferSize + n
 	if cap(data) < total {
-		data = append(make([]byte, 0, total), data...)
+		data = append(uncleared(total)[:0], data...)
 	}
 	for _, piece := range pieces {
 		data = append(data, (*piece)[:min(total-len(data), bufferSize)]...)
