@@ -374,6 +374,10 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	}
 	t.turn = conn.Turn()
 	t.watch.start()
+	if t.upload == nil {
+		body, _ := t.p.Body.Bytes()
+		conn.Send(body)
+	}
 }
 
 // newAnswer is what a connection may fill in: each has one of its own, since one

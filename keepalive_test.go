@@ -3,9 +3,12 @@ package requests
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"net"
+	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -89,4 +92,50 @@ func TestUndecodableBodyKeepsConnection(t *testing.T) {
 		require.ErrorIs(t, err, ErrContentDecoding)
 	}
 	assert.EqualValues(t, 1, conns.Load())
+}
+
+// A request that is not to go out twice does not, where the server closes as soon
+// as it has it: the request is sent before net/http writes it, which takes an
+// end that comes before that for that of an idle connection.
+func TestPostGoesOutOnce(t *testing.T) {
+	var mu sync.Mutex
+	seen := map[string]int{}
+	url := rawLoop(t, func(_ int, c net.Conn, r *bufio.Reader) {
+		for first := true; ; first = false {
+			head := readHead(r)
+			if head == "" {
+				return
+			}
+			_, path, _ := strings.Cut(head, " ")
+			path, _, _ = strings.Cut(path, " ")
+			mu.Lock()
+			seen[path]++
+			mu.Unlock()
+			if !first {
+				if len(path)%2 == 0 {
+					_ = c.(*net.TCPConn).SetLinger(0)
+				}
+				return
+			}
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+		}
+	})
+	s := loopSession(t)
+	calls := 2000
+	if testing.Short() {
+		calls = 200
+	}
+	for i := range calls {
+		_, err := s.Get(t.Context(), url+"/")
+		require.NoError(t, err)
+		path := "/" + strings.Repeat("x", 1+i%2) + strconv.Itoa(1000+i)
+		_, err = s.Post(t.Context(), url+path)
+		e, ok := errors.AsType[*Error](err)
+		require.True(t, ok, "got %v", err)
+		require.True(t, e.MaybeSent)
+		mu.Lock()
+		n := seen[path]
+		mu.Unlock()
+		require.Equal(t, 1, n, path)
+	}
 }

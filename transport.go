@@ -339,8 +339,8 @@ func (t *transport) dialTLS(ctx context.Context, _, addr string) (net.Conn, erro
 	// Between TLS and the socket, where an end without close_notify shows (RFC
 	// 8446, section 6.1): a body cut off by an attacker must not pass for a whole
 	// one.
-	cut := wire.DetectCut(raw)
-	shared := &sharedConn{Conn: cut, pools: &t.hosts, host: addr, noticed: make(chan struct{})}
+	under := wire.Under(raw)
+	shared := &sharedConn{Conn: under, pools: &t.hosts, host: addr, noticed: make(chan struct{})}
 	client, err := secure(ctx, shared, config, host, protos)
 	if err != nil {
 		return nil, &dialError{stage, err}
@@ -349,7 +349,7 @@ func (t *transport) dialTLS(ctx context.Context, _, addr string) (net.Conn, erro
 		t.hosts.addShared(shared)
 		return client, nil
 	}
-	conn := wire.NewTLS(client, raw, cut)
+	conn := wire.NewTLS(client, under)
 	conn.MaxHead = t.http.MaxResponseHeaderBytes
 	t.hosts.add(addr, conn)
 	return conn, nil

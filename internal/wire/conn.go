@@ -1,10 +1,11 @@
 // Package wire is the connection under the transport. net/http frames bodies,
 // pools connections and speaks HTTP/2; what it does not give is taken here, at
 // the connection: the head as the caller ordered and spelled it, a look
-// whether the server has gone before a reused connection is written to, each
-// chunk of a body in one write, the count of what crossed, the ends of chunks,
-// TLS that was cut short, the heads of responses as they were sent, and small
-// responses whole, for which the transport's goroutines need not be waked.
+// whether the server has gone before a reused connection is written to, a write
+// that waits for no goroutine of the transport's, each chunk of a body in one
+// write, the count of what crossed, the ends of chunks, TLS that was cut short,
+// the heads of responses as they were sent, and small responses whole, for which
+// the transport's goroutines need not be waked.
 package wire
 
 import (
@@ -33,19 +34,19 @@ var ErrHeadTooLarge = errors.New("response head too large")
 // Conn is a connection whose next request head can be replaced. It is one of
 // HTTP/1.1: the transport writes a head and a body, then reads a response.
 //
-// [Conn.Arm] is called before a request is written, by whoever hands the
-// request to the transport; everything else is the transport's. The counters
-// may be read by anyone at any time.
+// [Conn.Arm], and [Conn.Send] where it is, are called before a request is written,
+// by whoever hands the request to the transport; everything else is the
+// transport's. The counters may be read by anyone at any time.
 type Conn struct {
 	// MaxHead bounds the bytes of a response's head; zero does not. It is set
 	// before the connection is used.
 	MaxHead int64
 
-	net.Conn         // TLS over raw, or raw
+	net.Conn         // TLS over a socket, or a socket
 	Pool     string  // the mark of its owner, set before the connection is used
-	socket   *peeker // looks at the socket; may be nil
+	socket   *socket // may be nil
 	tls      *tls.ConnectionState
-	cut      *cutDetector
+	under    *UnderTLS // tls
 
 	head    []byte  // to be written in the place of the transport's
 	swallow int     // how many bytes of a blank line were seen; -1: pass through
@@ -54,6 +55,7 @@ type Conn struct {
 	last    string  // the head of the last response, for the next to share
 	refused error   // of the next write
 	join    joiner  // the writer's
+	ahead   ahead
 
 	read    atomic.Int64 // bytes, of heads and bodies alike
 	written atomic.Int64
@@ -87,15 +89,18 @@ const passThrough = -1
 
 // New wraps a plain connection.
 func New(raw net.Conn) *Conn {
-	return &Conn{Conn: raw, socket: newPeeker(raw), swallow: passThrough, ended: make(chan struct{}), takes: make(chan struct{}, 1)}
+	return &Conn{
+		Conn: raw, socket: newSocket(raw), swallow: passThrough,
+		ahead: ahead{came: make(chan struct{}, 1)}, ended: make(chan struct{}), takes: make(chan struct{}, 1),
+	}
 }
 
-// NewTLS wraps a TLS connection whose handshake is done. raw is the socket
-// under it, and cut the connection that the TLS client was made over.
-func NewTLS(client *tls.Conn, raw net.Conn, cut net.Conn) *Conn {
+// NewTLS wraps a TLS connection whose handshake is done, and which was made over
+// under.
+func NewTLS(client *tls.Conn, under *UnderTLS) *Conn {
+	c := New(under.Conn)
 	state := client.ConnectionState()
-	c := &Conn{Conn: client, socket: newPeeker(raw), tls: &state, swallow: passThrough, ended: make(chan struct{}), takes: make(chan struct{}, 1)}
-	c.cut, _ = cut.(*cutDetector)
+	c.Conn, c.tls, c.under = client, &state, under
 	return c
 }
 
@@ -146,6 +151,7 @@ func (c *Conn) Arm(head Head, terms Terms, answer *Answer) {
 	c.terms = terms
 	c.join = joiner{on: terms&Chunked != 0}
 	c.refused, c.answer = nil, answer
+	c.ahead.on = false
 	c.track.Store(terms&Track != 0)
 	c.bodiless.Store(terms&Bodiless != 0)
 	c.turn.Add(1)
@@ -221,14 +227,14 @@ func (c *Conn) Taken(turn int64) {
 		old = c.taken.Load()
 	}
 	if c.closing.Load() {
-		c.wake()
+		wake(c.takes)
 	}
 }
 
-// wake lets one of those go on that wait in Close.
-func (c *Conn) wake() {
+// wake lets one of those go on that wait for sleeper.
+func wake(sleeper chan<- struct{}) {
 	select {
-	case c.takes <- struct{}{}:
+	case sleeper <- struct{}{}:
 	default:
 	}
 }
@@ -252,7 +258,7 @@ func (c *Conn) awaitTaken() {
 			return
 		}
 	}
-	c.wake() // others may wait, too
+	wake(c.takes) // others may wait, too
 }
 
 // Answered reports whether a response can be that to the request of that turn:
@@ -340,6 +346,9 @@ func (c *Conn) Tracked() bool { return c.chunks.chunked() }
 
 // Write passes b on, but for the head of a request, which it replaces.
 func (c *Conn) Write(b []byte) (int, error) {
+	if c.ahead.on {
+		return c.drop(b)
+	}
 	if c.swallow == passThrough {
 		n, err := c.passBody(b)
 		// BODY-19: a server that answers early and closes has its answer read.
@@ -464,6 +473,9 @@ func (c *Conn) Read(b []byte) (int, error) {
 		return n, err
 	}
 	n, err := c.Conn.Read(b)
+	if c.ahead.early.Load() {
+		c.ahead.await(c.ended)
+	}
 	if n > 0 {
 		var bad error
 		if n, bad = c.follow(b[:n]); bad != nil {
@@ -472,7 +484,7 @@ func (c *Conn) Read(b []byte) (int, error) {
 	}
 	// Without its closing alert an attacker on the way may have cut it (RFC 8446,
 	// section 6.1). A response that was whole is not hurt by that.
-	if err == io.EOF && c.cut != nil && c.cut.eof.Load() && c.rested.Load() != c.turn.Load() {
+	if err == io.EOF && c.under != nil && c.under.eof.Load() && c.rested.Load() != c.turn.Load() {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
@@ -559,22 +571,4 @@ func (c *Conn) failed() {
 	case <-c.ended:
 	case <-timer.C:
 	}
-}
-
-// cutDetector notes that the socket under TLS ended.
-type cutDetector struct {
-	net.Conn
-	eof atomic.Bool
-}
-
-// DetectCut wraps the socket that a TLS client is made over, so that
-// [NewTLS] can tell an end from a cut.
-func DetectCut(raw net.Conn) net.Conn { return &cutDetector{Conn: raw} }
-
-func (d *cutDetector) Read(b []byte) (int, error) {
-	n, err := d.Conn.Read(b)
-	if err == io.EOF {
-		d.eof.Store(true)
-	}
-	return n, err
 }

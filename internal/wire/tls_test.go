@@ -16,18 +16,25 @@ import (
 // socket under it.
 func tlsPair(t *testing.T) (c *Conn, server *tls.Conn, socket net.Conn) {
 	t.Helper()
-	ca := testserver.NewCA(t)
-	leaf := ca.Leaf("a.test")
 	near, far := net.Pipe()
 	t.Cleanup(func() { near.Close(); far.Close() })
+	c, server = tlsOver(t, near, far)
+	return c, server, far
+}
+
+// tlsOver returns both ends of TLS over a connection.
+func tlsOver(t *testing.T, near, far net.Conn) (c *Conn, server *tls.Conn) {
+	t.Helper()
+	ca := testserver.NewCA(t)
+	leaf := ca.Leaf("a.test")
 	server = tls.Server(far, &tls.Config{Certificates: []tls.Certificate{leaf}, SessionTicketsDisabled: true})
 	done := make(chan error, 1)
 	go func() { done <- server.Handshake() }()
-	cut := DetectCut(near)
-	client := tls.Client(cut, &tls.Config{RootCAs: ca.Pool(), ServerName: "a.test"})
+	under := Under(near)
+	client := tls.Client(under, &tls.Config{RootCAs: ca.Pool(), ServerName: "a.test"})
 	require.NoError(t, client.Handshake())
 	require.NoError(t, <-done)
-	return NewTLS(client, near, cut), server, far
+	return NewTLS(client, under), server
 }
 
 // TLS that ends without its alert in the middle of a response was cut, by

@@ -54,7 +54,7 @@ func TestAlive(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			client, server := tcpPair(t)
 			tt.do(t, client, server)
-			assert.Equal(t, tt.want, newPeeker(client).alive())
+			assert.Equal(t, tt.want, newSocket(client).alive())
 			c := New(client)
 			c.Arm(fixedHead(ourHead), Reused, nil)
 			n, err := c.Write([]byte(theirHead))
@@ -75,12 +75,12 @@ func TestAliveUnknown(t *testing.T) {
 	a, b := net.Pipe()
 	defer a.Close()
 	defer b.Close()
-	assert.True(t, newPeeker(a).alive())
+	assert.True(t, newSocket(a).alive())
 	client, _ := tcpPair(t)
-	look := newPeeker(client)
+	look := newSocket(client)
 	client.Close()
 	assert.True(t, look.alive())
-	assert.True(t, newPeeker(client).alive())
+	assert.True(t, newSocket(client).alive())
 }
 
 // The peek takes nothing away: the answer to the request is still whole.
@@ -90,7 +90,7 @@ func TestAliveTakesNothing(t *testing.T) {
 	require.NoError(t, err)
 	_, err = io.ReadFull(client, make([]byte, 1))
 	require.NoError(t, err)
-	assert.False(t, newPeeker(client).alive())
+	assert.False(t, newSocket(client).alive())
 	rest := make([]byte, 2)
 	_, err = io.ReadFull(client, rest)
 	require.NoError(t, err)
