@@ -88,20 +88,22 @@ type Conn struct {
 const passThrough = -1
 
 // New wraps a plain connection.
-func New(raw net.Conn) *Conn {
-	return &Conn{
-		Conn: raw, socket: newSocket(raw), swallow: passThrough,
-		ahead: ahead{came: make(chan struct{}, 1)}, ended: make(chan struct{}), takes: make(chan struct{}, 1),
-	}
-}
+func New(raw net.Conn) *Conn { return newConn(raw, newSocket(raw)) }
 
 // NewTLS wraps a TLS connection whose handshake is done, and which was made over
 // under.
 func NewTLS(client *tls.Conn, under *UnderTLS) *Conn {
-	c := New(under.Conn)
+	c := newConn(client, under.socket)
 	state := client.ConnectionState()
-	c.Conn, c.tls, c.under = client, &state, under
+	c.tls, c.under = &state, under
 	return c
+}
+
+func newConn(conn net.Conn, s *socket) *Conn {
+	return &Conn{
+		Conn: conn, socket: s, swallow: passThrough,
+		ahead: ahead{came: make(chan struct{}, 1)}, ended: make(chan struct{}), takes: make(chan struct{}, 1),
+	}
 }
 
 // TLS returns the state of the TLS connection, or nil.
