@@ -374,6 +374,8 @@ func (t *trip) gotConn(info httptrace.GotConnInfo) {
 	}
 	t.turn = conn.Turn()
 	t.watch.start()
+	// All that a server waits for is known: net/http's goroutine, which writes it,
+	// need not be waked first.
 	if t.upload == nil {
 		body, _ := t.p.Body.Bytes()
 		conn.Send(body)
