@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"unsafe"
 
 	"github.com/seed-9ea40bd3/requests"
 )
@@ -21,7 +22,7 @@ func partsOf(l load, t *target) []*peer {
 	case "GET 1 KiB", "GET 1 KiB, 32 at once", "HTTPS GET 1 KiB":
 		return append(rows, newNetHTTPHeaders(t), newRoundTrip(t, false), newRoundTrip(t, true), newOursAlone(t), newOurs(t))
 	case "GET 10 MiB":
-		return append(rows, newSocket(t, false), newSocket(t, true), newMemory(), newOurs(t))
+		return append(rows, newSocket(t, "new memory", newBytes), newSocket(t, "memory not cleared", uncleared), newMemory(), newOurs(t))
 	}
 	return nil
 }
@@ -108,16 +109,12 @@ func newOursAlone(t *target) *peer {
 }
 
 // newSocket reads the large body from a socket, with a system call for as much as
-// there is: into new memory each time, or over what was read before.
-func newSocket(t *target, reuse bool) *peer {
-	host, name := strings.TrimPrefix(t.http, "http://"), "socket, new memory"
-	var kept []byte
-	if reuse {
-		name, kept = "socket, memory used before", make([]byte, largeSize)
-	}
+// there is, into memory made each time.
+func newSocket(t *target, kind string, room func(n int) []byte) *peer {
+	host := strings.TrimPrefix(t.http, "http://")
 	var conn net.Conn
 	var r *bufio.Reader
-	return &peer{name: name, get: func(context.Context, string) (n int, err error) {
+	return &peer{name: "socket, " + kind, get: func(context.Context, string) (n int, err error) {
 		if conn == nil {
 			if conn, err = net.Dial("tcp", host); err != nil {
 				return 0, err
@@ -132,12 +129,18 @@ func newSocket(t *target, reuse bool) *peer {
 				return 0, err
 			}
 		}
-		b := kept
-		if b == nil {
-			b = make([]byte, largeSize)
-		}
-		return io.ReadFull(r, b)
+		return io.ReadFull(r, room(largeSize))
 	}}
+}
+
+func newBytes(n int) []byte { return make([]byte, n) }
+
+// uncleared is memory as the library takes it for a body from its own transport.
+func uncleared(n int) []byte {
+	var b strings.Builder
+	b.Grow(n)
+	b.WriteByte(0)
+	return unsafe.Slice(unsafe.StringData(b.String()), n)
 }
 
 // newMemory makes the memory of the large body, and reads nothing.
