@@ -5,6 +5,7 @@ package services_test
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -50,17 +51,32 @@ func program(t *testing.T, pkg string, names ...string) string {
 	return ""
 }
 
-// freePorts returns ports of the loopback interface that nobody listens on.
+// freePorts returns ports of the loopback interface that nobody listens on. They
+// lie below those that the system gives to connections, of which tests that run
+// at the same time make thousands.
 func freePorts(t *testing.T, n int) []int {
 	t.Helper()
-	ports := make([]int, n)
-	for i := range ports {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		defer ln.Close()
-		ports[i] = ln.Addr().(*net.TCPAddr).Port
+	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
+	require.NoError(t, err)
+	var end int
+	_, err = fmt.Sscan(string(text), &end)
+	require.NoError(t, err)
+	const first = 10_000
+	require.Greater(t, end, first+n, "the system gives all ports to connections")
+	var ports []int
+	for range 1000 {
+		port := first + rand.IntN(end-first)
+		ln, err := net.Listen("tcp", address(port))
+		if err != nil {
+			continue
+		}
+		defer ln.Close() // so that no port comes twice
+		if ports = append(ports, port); len(ports) == n {
+			return ports
+		}
 	}
-	return ports
+	t.Fatal("no port is free")
+	return nil
 }
 
 // address is the loopback interface's address with a port.
