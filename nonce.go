@@ -48,6 +48,11 @@ type digestTurn struct {
 // used up its nonce meanwhile.
 const maxStaleAnswers = 30
 
+// maxSharedAnswers is how often a request tells others of the nonce that it was
+// sent: one that they have outrun so often keeps the next to itself, or it could be
+// outrun for ever.
+const maxSharedAnswers = 3
+
 // use counts a use of params' nonce.
 func (n *nonceState) use(params digest.Params) *digestUse {
 	of := n.touch(params.Nonce)
@@ -88,7 +93,9 @@ func (n *nonceState) learn(fields []string, turn digestTurn) (params digest.Para
 	if !ok {
 		return params, turn, false
 	}
-	n.offer(params, turn.use)
+	if turn.answers <= maxSharedAnswers {
+		n.offer(params, turn.use)
+	}
 	next, ok = turn.answer(params)
 	return params, next, ok
 }
