@@ -3,9 +3,9 @@
 // the connection: the head as the caller ordered and spelled it, a look
 // whether the server has gone before a reused connection is written to, a write
 // that waits for no goroutine of the transport's, each chunk of a body in one
-// write, the count of what crossed, the ends of chunks, TLS that was cut short,
-// the heads of responses as they were sent, and small responses whole, for which
-// the transport's goroutines need not be waked.
+// write, large bodies in large reads, the count of what crossed, the ends of
+// chunks, TLS that was cut short, the heads of responses as they were sent, and
+// small responses whole, for which the transport's goroutines need not be waked.
 package wire
 
 import (
@@ -74,6 +74,7 @@ type Conn struct {
 	track   atomic.Bool // the ends of the response's chunks matter
 	chunks  tracker     // the reader's
 	heads   headWatch   // the reader's
+	gather  gather      // the reader's
 
 	bodiless atomic.Bool   // the response has no body, whatever its head says
 	over     atomic.Bool   // the peer closed
@@ -474,6 +475,7 @@ func (c *Conn) Read(b []byte) (int, error) {
 	if n, err, ok := c.chunks.pending(b); ok {
 		return n, err
 	}
+	c.gather.before(c.socket, c.heads.turn, c.read.Load(), c.heads.end.ahead())
 	n, err := c.Conn.Read(b)
 	if c.ahead.early.Load() {
 		c.ahead.await(c.ended)

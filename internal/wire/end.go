@@ -45,6 +45,14 @@ func (e *bodyEnd) begin(length int64, chunked bool) {
 	}
 }
 
+// ahead returns how much is surely to come, of the body or of the chunk under way.
+func (e *bodyEnd) ahead() uint64 {
+	if e.state != endLength && e.state != endData {
+		return 0
+	}
+	return e.left
+}
+
 // take follows b and returns how many of its bytes are the body's. Where the
 // end is not known all of them are.
 func (e *bodyEnd) take(b []byte) int {

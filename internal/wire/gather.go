@@ -1,0 +1,74 @@
+package wire
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// gatherSize is how much of a large body is let come in before its reader is waked,
+// and gatherTime how long nothing may have been read meanwhile.
+const (
+	gatherSize = 256 << 10
+	gatherTime = time.Millisecond
+)
+
+// gather has the system wake the reader of a large body for much at a time: to wake
+// it for little costs both ends more than to send that, and a reader that is faster
+// than the server would be waked for little always.
+//
+// What came waits for twice gatherTime at most. A body of which so little comes is
+// read as it comes, until more of it was read, twice as much each time.
+type gather struct {
+	turn  int64        // whose body it is
+	from  int64        // how many bytes are read before it begins
+	pause int64        // how many more, the next time
+	watch *gatherWatch // while it goes on
+}
+
+// before is called before each read, with how many bytes were read from the socket
+// and how many of a body are still to come.
+func (g *gather) before(s *socket, turn, read int64, left uint64) {
+	if g.turn != turn {
+		g.turn, g.from, g.pause = turn, 0, 4*gatherSize
+	}
+	if w := g.watch; w != nil {
+		w.reads.Add(1)
+		late := w.late.Load()
+		if !late && left >= 2*gatherSize {
+			return
+		}
+		if late {
+			g.from, g.pause = read+g.pause, 2*g.pause
+		}
+		w.late.Store(true)
+		s.wakeFor(1)
+		g.watch = nil
+	}
+	if left >= 4*gatherSize && read >= g.from && s.direct() && s.wakeFor(gatherSize) {
+		g.watch = &gatherWatch{socket: s}
+		g.watch.reads.Add(1)
+		time.AfterFunc(gatherTime, g.watch.look)
+	}
+}
+
+// gatherWatch lets a reader have what there is when no read has ended for a while.
+type gatherWatch struct {
+	socket *socket
+	reads  atomic.Int64
+	seen   int64       // of reads, by look
+	late   atomic.Bool // it is over
+}
+
+// look is called after each gatherTime, until it is over.
+func (w *gatherWatch) look() {
+	if w.late.Load() {
+		return
+	}
+	if reads := w.reads.Load(); reads != w.seen {
+		w.seen = reads
+		time.AfterFunc(gatherTime, w.look)
+		return
+	}
+	w.late.Store(true)
+	w.socket.wakeFor(1) // who waits is waked by that
+}

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package wire
+
+// wakeFor does nothing: a reader is waked for every byte.
+func (*socket) wakeFor(int) bool { return false }
