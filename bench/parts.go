@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"syscall"
 	"unsafe"
 
 	"github.com/seed-9ea40bd3/requests"
@@ -22,7 +23,9 @@ func partsOf(l load, t *target) []*peer {
 	case "GET 1 KiB", "GET 1 KiB, 32 at once", "HTTPS GET 1 KiB":
 		return append(rows, newNetHTTPHeaders(t), newRoundTrip(t, false), newRoundTrip(t, true), newOursAlone(t), newOurs(t))
 	case "GET 10 MiB":
-		return append(rows, newSocket(t, "new memory", newBytes), newSocket(t, "memory not cleared", uncleared), newMemory(), newOurs(t))
+		return append(rows, newSocket(t, "new memory", newBytes, 1), newSocket(t, "memory not cleared", uncleared, 1),
+			newSocket(t, "the same, waked less", uncleared, 256*kib), newSocket(t, "memory used before, waked less", usedBefore(), 256*kib),
+			newMemory(), newOurs(t))
 	}
 	return nil
 }
@@ -109,8 +112,8 @@ func newOursAlone(t *target) *peer {
 }
 
 // newSocket reads the large body from a socket, with a system call for as much as
-// there is, into memory made each time.
-func newSocket(t *target, kind string, room func(n int) []byte) *peer {
+// there is, or wake bytes at least but for the last, into memory made each time.
+func newSocket(t *target, kind string, room func(n int) []byte, wake int) *peer {
 	host := strings.TrimPrefix(t.http, "http://")
 	var conn net.Conn
 	var r *bufio.Reader
@@ -129,11 +132,41 @@ func newSocket(t *target, kind string, room func(n int) []byte) *peer {
 				return 0, err
 			}
 		}
-		return io.ReadFull(r, room(largeSize))
+		b := room(largeSize)
+		for wakeFor(conn, wake); len(b)-n > wake; {
+			m, err := r.Read(b[n:])
+			if n += m; err != nil {
+				return n, err
+			}
+		}
+		wakeFor(conn, 1)
+		m, err := io.ReadFull(r, b[n:])
+		return n + m, err
 	}}
 }
 
+// wakeFor has a reader of a connection be waked for n bytes at least.
+func wakeFor(c net.Conn, n int) {
+	raw, err := c.(*net.TCPConn).SyscallConn()
+	if err == nil {
+		_ = raw.Control(func(fd uintptr) {
+			_ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVLOWAT, n)
+		})
+	}
+}
+
 func newBytes(n int) []byte { return make([]byte, n) }
+
+// usedBefore is the same memory each time, which no client can give its callers.
+func usedBefore() func(n int) []byte {
+	var b []byte
+	return func(n int) []byte {
+		if len(b) != n {
+			b = make([]byte, n)
+		}
+		return b
+	}
+}
 
 // uncleared is memory as the library takes it for a body from its own transport.
 func uncleared(n int) []byte {
