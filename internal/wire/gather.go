@@ -6,10 +6,12 @@ import (
 )
 
 // gatherSize is how much of a large body is let come in before its reader is waked,
-// and gatherTime how long nothing may have been read meanwhile.
+// and gatherTime how long nothing may have been read meanwhile. gatherRest is more
+// than TLS has read already of what is still to come.
 const (
-	gatherSize = 256 << 10
+	gatherSize = 512 << 10
 	gatherTime = time.Millisecond
+	gatherRest = 64 << 10
 )
 
 // gather has the system wake the reader of a large body for much at a time: to wake
@@ -29,12 +31,12 @@ type gather struct {
 // and how many of a body are still to come.
 func (g *gather) before(s *socket, turn, read int64, left uint64) {
 	if g.turn != turn {
-		g.turn, g.from, g.pause = turn, 0, 4*gatherSize
+		g.turn, g.from, g.pause = turn, 0, 2*gatherSize
 	}
 	if w := g.watch; w != nil {
 		w.reads.Add(1)
 		late := w.late.Load()
-		if !late && left >= 2*gatherSize {
+		if !late && left >= gatherSize+gatherRest {
 			return
 		}
 		if late {
@@ -44,7 +46,7 @@ func (g *gather) before(s *socket, turn, read int64, left uint64) {
 		s.wakeFor(1)
 		g.watch = nil
 	}
-	if left >= 4*gatherSize && read >= g.from && s.direct() && s.wakeFor(gatherSize) {
+	if left >= 2*gatherSize && read >= g.from && s.direct() && s.wakeFor(gatherSize) {
 		g.watch = &gatherWatch{socket: s}
 		g.watch.reads.Add(1)
 		time.AfterFunc(gatherTime, g.watch.look)

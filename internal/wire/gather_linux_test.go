@@ -43,7 +43,7 @@ func wakes(t *testing.T, s *socket) (n int) {
 func TestGather(t *testing.T) {
 	raw, _ := connected(t)
 	s := newSocket(raw)
-	const enough, step = 4 * gatherSize, gatherTime / 2
+	const enough, rest, step = 2 * gatherSize, gatherSize + gatherRest, gatherTime / 2
 	synctest.Test(t, func(t *testing.T) {
 		var g gather
 		before := func(turn, read int64, left uint64) int {
@@ -55,9 +55,9 @@ func TestGather(t *testing.T) {
 			assert.Equal(t, gatherSize, before(1, 0, enough))
 			for range 10 {
 				time.Sleep(step)
-				assert.Equal(t, gatherSize, before(1, 0, 2*gatherSize), "it is read")
+				assert.Equal(t, gatherSize, before(1, 0, rest), "it is read")
 			}
-			assert.Equal(t, 1, before(1, 0, 2*gatherSize-1), "little is left")
+			assert.Equal(t, 1, before(1, 0, rest-1), "little is left")
 		}
 		assert.Equal(t, gatherSize, before(1, 0, enough))
 
