@@ -186,6 +186,7 @@ func bodyFaults() []faultRow {
 	return []faultRow{
 		{id: "F45", name: "stalled, read whole", run: testStalledBody},
 		{id: "F45", name: "stalled, streamed", run: testStalledStream},
+		{id: "F45", name: "stalled, over a socket", run: testStalledLargeBody},
 		{id: "F46", name: "byte by byte, in time", run: testDrippedBody},
 		{id: "F46", name: "byte by byte, beyond the total", run: testDrippedBodyTotal},
 		{id: "F46", name: "a caller who idles", run: testIdleCaller},
@@ -237,6 +238,26 @@ func testStalledStream(t *testing.T) {
 		require.NoError(t, s.Close())
 		assert.Empty(t, srv.Settle(2*time.Second))
 	})
+}
+
+// All that came of a large body is kept, though its reader is waked for much at a
+// time.
+func testStalledLargeBody(t *testing.T) {
+	watch := testserver.NewWatch(t)
+	const came = 3<<20 + 12345
+	answer := testserver.Answer{Body: make([]byte, 8<<20), OnBody: testserver.Stall, BodyAt: came}
+	srv := testserver.NewFaults(t, answer, answer)
+	s := newFaultSession(nil)
+	for _, opt := range []requests.Option{
+		requests.ReadTimeout(300 * time.Millisecond), requests.TotalTimeout(300 * time.Millisecond),
+	} {
+		_, err := s.Get(t.Context(), srv.URL(), opt)
+		var e *requests.Error
+		require.ErrorAs(t, err, &e)
+		require.ErrorIs(t, err, requests.ErrTimeout)
+		assert.Len(t, e.Response.Partial(), came)
+	}
+	watch.Check(testserver.Conditions{Server: srv, Close: s.Close})
 }
 
 func dripped() testserver.Answer {
