@@ -7,23 +7,23 @@ import (
 
 // gatherSize is how much of a large body is let come in before its reader is waked,
 // and gatherTime how long nothing may have been read meanwhile. gatherRest is more
-// than TLS has read already of what is still to come.
+// than TLS has read already of what is still to come, and gatherPause how much is
+// read as it comes where it was late.
 const (
-	gatherSize = 512 << 10
-	gatherTime = time.Millisecond
-	gatherRest = 64 << 10
+	gatherSize  = 512 << 10
+	gatherTime  = time.Millisecond
+	gatherRest  = 64 << 10
+	gatherPause = 4 * gatherSize
 )
 
 // gather has the system wake the reader of a large body for much at a time: to wake
 // it for little costs both ends more than to send that, and a reader that is faster
 // than the server would be waked for little always.
 //
-// What came waits for twice gatherTime at most. A body of which so little comes is
-// read as it comes, until more of it was read, twice as much each time.
+// What came waits for twice gatherTime at most, and once in gatherPause.
 type gather struct {
 	turn  int64        // whose body it is
 	from  int64        // how many bytes are read before it begins
-	pause int64        // how many more, the next time
 	watch *gatherWatch // while it goes on
 }
 
@@ -31,7 +31,7 @@ type gather struct {
 // and how many of a body are still to come.
 func (g *gather) before(s *socket, turn, read int64, left uint64) {
 	if g.turn != turn {
-		g.turn, g.from, g.pause = turn, 0, 2*gatherSize
+		g.turn, g.from = turn, 0
 	}
 	if w := g.watch; w != nil {
 		w.reads.Add(1)
@@ -40,7 +40,7 @@ func (g *gather) before(s *socket, turn, read int64, left uint64) {
 			return
 		}
 		if late {
-			g.from, g.pause = read+g.pause, 2*g.pause
+			g.from = read + gatherPause
 		}
 		w.late.Store(true)
 		s.wakeFor(1)
