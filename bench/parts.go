@@ -24,7 +24,7 @@ func partsOf(l load, t *target) []*peer {
 		return append(rows, newNetHTTPHeaders(t), newRoundTrip(t, false), newRoundTrip(t, true), newOursAlone(t), newOurs(t))
 	case "GET 10 MiB":
 		return append(rows, newSocket(t, "new memory", newBytes, 1), newSocket(t, "memory not cleared", uncleared, 1),
-			newSocket(t, "the same, waked less", uncleared, 256*kib), newSocket(t, "memory used before, waked less", usedBefore(), 256*kib),
+			newSocket(t, "the same, waked less", uncleared, 512*kib), newSocket(t, "memory used before, waked less", usedBefore(), 512*kib),
 			newMemory(), newOurs(t))
 	}
 	return nil
