@@ -48,9 +48,9 @@ type digestTurn struct {
 // used up its nonce meanwhile.
 const maxStaleAnswers = 30
 
-// maxSharedAnswers is how often a request tells others of the nonce that it was
-// sent: one that they have outrun so often keeps the next to itself, or it could be
-// outrun for ever.
+// maxSharedAnswers bounds for how many answers a request shares its nonce with
+// others: one that they have outrun so often keeps the next to itself, since who is
+// told of each could use each first, for ever.
 const maxSharedAnswers = 3
 
 // use counts a use of params' nonce.

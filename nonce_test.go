@@ -49,7 +49,8 @@ func TestNonceOffered(t *testing.T) {
 	}
 }
 
-// A request whose nonces others use up goes on, to an end.
+// A request whose nonces others use up goes on, to an end; and they are not told
+// of each for ever.
 func TestNonceUsedUpByOthers(t *testing.T) {
 	var n nonceState
 	var turn digestTurn
@@ -59,6 +60,7 @@ func TestNonceUsedUpByOthers(t *testing.T) {
 		if !ok {
 			break
 		}
+		assert.Equal(t, i <= maxSharedAnswers, n.params.Nonce == params.Nonce, "others know nonce %d", i)
 		n.use(params) // another's
 		next.use = n.use(params)
 		turn = next
