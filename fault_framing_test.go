@@ -249,12 +249,13 @@ func testStalledLargeBody(t *testing.T) {
 	srv := testserver.NewFaults(t, answer, answer)
 	s := newFaultSession(nil)
 	for _, opt := range []requests.Option{
-		requests.ReadTimeout(300 * time.Millisecond), requests.TotalTimeout(300 * time.Millisecond),
+		requests.ReadTimeout(300 * time.Millisecond), requests.TotalTimeout(time.Second),
 	} {
 		_, err := s.Get(t.Context(), srv.URL(), opt)
 		var e *requests.Error
 		require.ErrorAs(t, err, &e)
 		require.ErrorIs(t, err, requests.ErrTimeout)
+		require.NotNil(t, e.Response)
 		assert.Equal(t, came, len(e.Response.Partial()))
 	}
 	watch.Check(testserver.Conditions{Server: srv, Close: s.Close})

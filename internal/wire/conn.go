@@ -475,7 +475,7 @@ func (c *Conn) Read(b []byte) (int, error) {
 	if n, err, ok := c.chunks.pending(b); ok {
 		return n, err
 	}
-	c.gather.before(c.socket, c.heads.turn, c.read.Load(), c.heads.end.ahead())
+	c.gather.before(c.socket, c.heads.turn, c.read.Load(), c.heads.end.due())
 	n, err := c.Conn.Read(b)
 	if c.ahead.early.Load() {
 		c.ahead.await(c.ended)

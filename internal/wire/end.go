@@ -45,8 +45,8 @@ func (e *bodyEnd) begin(length int64, chunked bool) {
 	}
 }
 
-// ahead returns how much is surely to come, of the body or of the chunk under way.
-func (e *bodyEnd) ahead() uint64 {
+// due returns how much is surely to come, of the body or of the chunk under way.
+func (e *bodyEnd) due() uint64 {
 	if e.state != endLength && e.state != endData {
 		return 0
 	}

@@ -35,20 +35,19 @@ func (g *gather) before(s *socket, turn, read int64, left uint64) {
 	}
 	if w := g.watch; w != nil {
 		w.reads.Add(1)
-		late := w.late.Load()
+		late := w.over.Load()
 		if !late && left >= gatherSize+gatherRest {
 			return
 		}
 		if late {
 			g.from = read + gatherPause
 		}
-		w.late.Store(true)
+		w.over.Store(true)
 		s.wakeFor(1)
 		g.watch = nil
 	}
 	if left >= 2*gatherSize && read >= g.from && s.direct() && s.wakeFor(gatherSize) {
-		g.watch = &gatherWatch{socket: s}
-		g.watch.reads.Add(1)
+		g.watch = &gatherWatch{socket: s, seen: -1}
 		time.AfterFunc(gatherTime, g.watch.look)
 	}
 }
@@ -57,13 +56,13 @@ func (g *gather) before(s *socket, turn, read int64, left uint64) {
 type gatherWatch struct {
 	socket *socket
 	reads  atomic.Int64
-	seen   int64       // of reads, by look
-	late   atomic.Bool // it is over
+	seen   int64 // of reads, by look
+	over   atomic.Bool
 }
 
-// look is called after each gatherTime, until it is over.
+// look comes after each gatherTime, until the watch is over.
 func (w *gatherWatch) look() {
-	if w.late.Load() {
+	if w.over.Load() {
 		return
 	}
 	if reads := w.reads.Load(); reads != w.seen {
@@ -71,6 +70,6 @@ func (w *gatherWatch) look() {
 		time.AfterFunc(gatherTime, w.look)
 		return
 	}
-	w.late.Store(true)
+	w.over.Store(true)
 	w.socket.wakeFor(1) // who waits is waked by that
 }

@@ -1,10 +1,9 @@
 package wire
 
 import (
+	"bytes"
 	"io"
 	"net"
-	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -13,21 +12,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
-
-// connected is a connection and its peer, over a loopback.
-func connected(t *testing.T) (c, peer net.Conn) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	c, err = net.Dial("tcp", l.Addr().String())
-	require.NoError(t, err)
-	t.Cleanup(func() { c.Close() })
-	peer, err = l.Accept()
-	require.NoError(t, err)
-	t.Cleanup(func() { peer.Close() })
-	return c, peer
-}
 
 // wakes is for how many bytes a reader of the socket is waked.
 func wakes(t *testing.T, s *socket) (n int) {
@@ -41,7 +25,7 @@ func wakes(t *testing.T, s *socket) (n int) {
 }
 
 func TestGather(t *testing.T) {
-	raw, _ := connected(t)
+	raw, _ := tcpPair(t)
 	s := newSocket(raw)
 	const enough, rest, step = 2 * gatherSize, gatherSize + gatherRest, gatherTime / 2
 	synctest.Test(t, func(t *testing.T) {
@@ -81,68 +65,90 @@ func TestGather(t *testing.T) {
 	})
 }
 
-// wrapped hides what it wraps but for its socket.
-type wrapped struct{ *net.TCPConn }
-
+// A connection that is not package net's own is read as it was.
 func TestGatherLeaves(t *testing.T) {
-	raw, _ := connected(t)
+	raw, _ := tcpPair(t)
 	var g gather
-	for _, c := range []net.Conn{wrapped{raw.(*net.TCPConn)}, struct{ net.Conn }{raw}} {
+	for _, c := range []net.Conn{&guarded{TCPConn: raw.(*net.TCPConn)}, struct{ net.Conn }{raw}} {
 		g.before(newSocket(c), 1, 0, 1<<40)
 		assert.Equal(t, 1, wakes(t, newSocket(raw)))
 	}
 }
 
-// What came is read when no more comes, though much is announced; and so is the
-// response that comes next, and an end.
-func TestGatherLosesNothing(t *testing.T) {
-	raw, peer := connected(t)
-	c := New(raw)
-	const size, first = 8 << 20, 3<<20 + 12345
-	body := strings.Repeat("x", size)
-	read := func(n int) string {
-		b := make([]byte, n)
-		require.NoError(t, raw.SetReadDeadline(time.Now().Add(10*time.Second)))
-		n, err := io.ReadFull(c, b)
-		require.NoError(t, err)
-		return string(b[:n])
-	}
-	send := func(s string) {
-		go func() { _, _ = io.WriteString(peer, s) }()
-	}
-	for range 2 {
-		c.Arm(fixedHead(ourHead), 0, nil)
-		writePieces(t, c, theirHead)
-		head := "HTTP/1.1 200 OK\r\nContent-Length: " + strconv.Itoa(size) + "\r\n\r\n"
-		send(head + body[:first])
-		read(len(head) + first)
-		for _, n := range []int{1, 1000, 2 << 20} {
-			send(body[:n])
-			read(n)
-		}
-		last := size - first - 1 - 1000 - 2<<20
-		send(body[:last])
-		read(last)
-		c.Rest(c.Turn())
-	}
-	c.Arm(fixedHead(ourHead), 0, nil)
-	writePieces(t, c, theirHead)
-	send("HTTP/1.1 204 No Content\r\n\r\n")
-	assert.Equal(t, "HTTP/1.1 204 No Content\r\n\r\n", read(27))
+// largeHeads begin a large body, of known length or in one chunk.
+var largeHeads = map[string]string{
+	"length": "HTTP/1.1 200 OK\r\nContent-Length: 8388608\r\n\r\n",
+	"chunk":  "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n800000\r\n",
 }
 
-// An end in the middle of a large body is told at once.
-func TestGatherSeesTheEnd(t *testing.T) {
-	raw, peer := connected(t)
-	c := New(raw)
+// asked writes a request, which server reads.
+func asked(t *testing.T, c *Conn, server net.Conn) {
+	t.Helper()
 	c.Arm(fixedHead(ourHead), 0, nil)
 	writePieces(t, c, theirHead)
-	const head = "HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n"
-	go func() {
-		_, _ = io.WriteString(peer, head+"abc")
-		_ = peer.(*net.TCPConn).CloseWrite()
-	}()
-	got, err := io.ReadAll(c)
+	_, err := io.ReadFull(server, make([]byte, len(ourHead)))
 	require.NoError(t, err)
-	assert.Equal(t, head+"abc", string(got))
+}
+
+// A large body is read in large reads, until it pauses.
+func TestGatherOfConn(t *testing.T) {
+	for name, head := range largeHeads {
+		t.Run(name, func(t *testing.T) {
+			overBoth(t, func(t *testing.T, c *Conn, server, _ net.Conn) {
+				asked(t, c, server)
+				_, err := io.WriteString(server, head+"abcd")
+				require.NoError(t, err)
+				_, err = io.ReadFull(c, make([]byte, len(head)))
+				require.NoError(t, err)
+				synctest.Test(t, func(t *testing.T) {
+					_, err := io.ReadFull(c, make([]byte, 2))
+					require.NoError(t, err)
+					assert.Equal(t, gatherSize, wakes(t, c.socket))
+					time.Sleep(3 * gatherTime)
+					assert.Equal(t, 1, wakes(t, c.socket))
+				})
+			})
+		})
+	}
+}
+
+// What came is read when no more comes, though much is announced, and so are the
+// response that comes next and an end.
+func TestGatherLosesNothing(t *testing.T) {
+	body := make([]byte, 8<<20)
+	for i := range body {
+		body[i] = byte(i % 251)
+	}
+	overBoth(t, func(t *testing.T, c *Conn, server, _ net.Conn) {
+		require.NoError(t, c.SetReadDeadline(time.Now().Add(30*time.Second)))
+		pass := func(b []byte) {
+			t.Helper()
+			go func() { _, _ = server.Write(b) }()
+			got := make([]byte, len(b))
+			_, err := io.ReadFull(c, got)
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(b, got))
+		}
+		const first = 3<<20 + 12345
+		for range 2 {
+			asked(t, c, server)
+			pass([]byte(largeHeads["length"]))
+			rest := body
+			for _, n := range []int{first, 1, 1000, 2 << 20} {
+				pass(rest[:n])
+				rest = rest[n:]
+			}
+			pass(rest)
+			c.Rest(c.Turn())
+		}
+		asked(t, c, server)
+		pass([]byte("HTTP/1.1 204 No Content\r\n\r\n"))
+		c.Rest(c.Turn())
+		asked(t, c, server)
+		pass([]byte(largeHeads["length"]))
+		pass(body[:first])
+		server.Close()
+		_, err := c.Read(make([]byte, 1))
+		assert.Equal(t, io.EOF, err)
+	})
 }
