@@ -46,7 +46,7 @@ func (g *gather) before(s *socket, turn, read int64, left uint64) {
 		s.wakeFor(1)
 		g.watch = nil
 	}
-	if left >= 2*gatherSize && read >= g.from && s.direct() && s.wakeFor(gatherSize) {
+	if left >= 2*gatherSize && read >= g.from && s.direct() && s.wakeForMuch(gatherSize) {
 		g.watch = &gatherWatch{socket: s, seen: -1}
 		time.AfterFunc(gatherTime, g.watch.look)
 	}

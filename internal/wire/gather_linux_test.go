@@ -14,14 +14,35 @@ import (
 )
 
 // wakes is for how many bytes a reader of the socket is waked.
-func wakes(t *testing.T, s *socket) (n int) {
+func wakes(t *testing.T, s *socket) int {
+	t.Helper()
+	return option(t, s, syscall.SOL_SOCKET, syscall.SO_RCVLOWAT)
+}
+
+func option(t *testing.T, s *socket, level, name int) (n int) {
 	t.Helper()
 	require.NoError(t, s.raw.Control(func(fd uintptr) {
 		var err error
-		n, err = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVLOWAT)
+		n, err = syscall.GetsockoptInt(int(fd), level, name)
 		assert.NoError(t, err)
 	}))
 	return n
+}
+
+// The peer can go on while the reader is waked.
+func TestGatherLeavesRoom(t *testing.T) {
+	raw, _ := tcpPair(t)
+	s := newSocket(raw)
+	new(gather).before(s, 1, 0, 1<<40)
+	assert.GreaterOrEqual(t, option(t, s, syscall.IPPROTO_TCP, syscall.TCP_WINDOW_CLAMP), 4*wakes(t, s))
+
+	raw, _ = tcpPair(t)
+	s = newSocket(raw)
+	require.NoError(t, raw.(*net.TCPConn).SetReadBuffer(256<<10)) // a caller's, which stays
+	room := option(t, s, syscall.SOL_SOCKET, syscall.SO_RCVBUF)
+	new(gather).before(s, 1, 0, 1<<40)
+	assert.Equal(t, room, option(t, s, syscall.SOL_SOCKET, syscall.SO_RCVBUF))
+	assert.Equal(t, room/8, wakes(t, s))
 }
 
 func TestGather(t *testing.T) {

@@ -3,4 +3,7 @@
 package wire
 
 // wakeFor does nothing: a reader is waked for every byte.
-func (*socket) wakeFor(int) bool { return false }
+func (*socket) wakeFor(int) {}
+
+// wakeForMuch does nothing.
+func (*socket) wakeForMuch(int) bool { return false }
